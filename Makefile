@@ -1,0 +1,42 @@
+# make study     set up, run the small study, write its report     [SEEDS=3] [SWEEP=1]
+# make test      set up, run the tests
+# make lint      formatting, lint rules, types
+# make clean     remove what the others made
+
+PYTHON ?= python3
+WORKDIR ?= study
+SEEDS ?= 1
+SWEEP ?= 0
+EXTRAS ?= eval,analysis
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: study test lint parity kill-campaign clean
+
+study:
+	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS)
+	@$(RUN) -m launch.study --config=configs/study.py --workdir=$(WORKDIR) \
+	    --config.num_seeds=$(SEEDS) --config.sweep=$(if $(filter 1,$(SWEEP)),True,False)
+
+test:
+	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
+	@$(RUN) -m pytest
+
+# Live comparison with transformers; needs torch in the environment.
+parity:
+	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev,parity
+	@$(RUN) -m pytest tests/parity -s
+
+# A study killed at random and rerun until it ends, compared with an unbroken one.
+kill-campaign:
+	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
+	@$(RUN) -m pytest tests/launch/test_kill.py -m campaign -s
+
+lint:
+	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/pyright
+
+clean:
+	rm -rf $(VENV) $(WORKDIR) build dist *.egg-info .pytest_cache .ruff_cache

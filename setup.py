@@ -1,0 +1,42 @@
+"""Packaging. Python 3.11 ends at jax 0.10; the tested versions are in requirements/."""
+
+from setuptools import find_packages, setup
+
+JAX = "jax>=0.10,<0.11"  # one range that works on 3.11 and 3.12 with a released flax
+
+setup(
+    name="transfer-reasoning",
+    version="0.1.0",
+    description="Does tuning on mathematics transfer? The controlled study, in JAX.",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(
+        include=["transfer_reasoning*", "configs*", "launch*", "analysis*"]
+    ),
+    install_requires=[
+        JAX,
+        "flax>=0.12.8,<0.13",
+        "optax>=0.2.8,<0.3",
+        "orbax-checkpoint>=0.12.8,<0.13",
+        "transformers>=5.23,<6",
+        "jinja2>=3.1",  # transformers renders chat templates with it, undeclared
+        "datasets>=5.2,<6",
+        "ml-collections>=1.1,<2",
+        "tensorflow-datasets>=4.9.10,<5",
+        "importlib-resources>=6",  # tensorflow-datasets needs it, undeclared
+        "absl-py>=2.3,<3",
+        "numpy>=2.2",
+        "rich>=14",
+        "xxhash>=3.5",
+    ],
+    extras_require={
+        "tpu": [JAX.replace("jax", "jax[tpu]", 1)],
+        "cuda": [JAX.replace("jax", "jax[cuda12]", 1)],
+        "eval": ["math-verify==0.9.0", "antlr4-python3-runtime==4.11.0"],
+        "analysis": ["matplotlib>=3.10"],
+        "track": ["trackio>=0.2"],
+        "dev": ["pytest>=8", "ruff>=0.14", "pyright>=1.1.400", "jsonschema>=4.23"],
+        # Plain torch from the registry brings gigabytes of CUDA; a CPU build will do.
+        "parity": ["torch>=2.8"],
+    },
+)
