@@ -1,0 +1,137 @@
+"""Hugging Face folders in and out: bytes, shards, and what is refused."""
+
+import json
+
+import jax
+import ml_dtypes
+import numpy as np
+import pytest
+
+from tests.tiny import TINY, VARIANTS, mesh_of, random_params
+from transfer_reasoning.model import safetensors
+from transfer_reasoning.model.convert import load_params, read_config, save_folder
+from transfer_reasoning.model.partition import Layout
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_folder(tmp_path, random_params(TINY), TINY)
+    return tmp_path
+
+
+def load(folder, dtype="float32", shape=(1, 1, 1)):
+    layout = Layout.train(mesh_of(*shape))
+    return load_params(folder, read_config(folder), dtype=dtype, layout=layout)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_export_and_import_keep_every_bit(tmp_path, name, dtype):
+    config = VARIANTS[name]
+    params = jax.tree.map(lambda x: x.astype(dtype), random_params(config))
+    save_folder(tmp_path, params, config)
+    assert read_config(tmp_path) == config
+    again = load(tmp_path, dtype)
+    jax.tree.map(np.testing.assert_array_equal, params, again)
+
+
+def test_each_device_gets_its_slice(folder):
+    alone = load(folder)
+    sharded = load(folder, shape=(2, 2, 2))
+    jax.tree.map(np.testing.assert_array_equal, alone, sharded)
+    gate = sharded["layers"]["mlp"]["gate"]
+    assert gate.addressable_shards[0].data.shape == (3, 16, 24)
+
+
+def test_many_shards_equal_one_file(folder, tmp_path, monkeypatch):
+    entries = safetensors.read_folder(folder)
+    split = tmp_path / "split"
+    split.mkdir()
+    announced = [(name, e.shape, e.dtype) for name, e in entries.items()]
+    arrays = (safetensors.view(e) for e in entries.values())
+    safetensors.write_folder(split, announced, arrays, max_shard_bytes=10_000)
+    (split / "config.json").write_text((folder / "config.json").read_text())
+    assert len(list(split.glob("*.safetensors"))) > 3
+    jax.tree.map(np.testing.assert_array_equal, load(folder), load(split))
+
+
+def test_the_library_reads_what_we_write(folder):
+    from safetensors.numpy import load_file
+
+    tensors = load_file(folder / "model.safetensors")
+    entries = safetensors.read_folder(folder)
+    assert tensors.keys() == entries.keys()
+    for name, entry in entries.items():
+        np.testing.assert_array_equal(tensors[name], safetensors.view(entry))
+
+
+def rewrite_header(file, change):
+    data = file.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    file.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+
+
+def test_a_cut_off_file_is_named(folder):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(ValueError, match=r"model\.safetensors.*cut off"):
+        load(folder)
+
+
+def test_an_empty_file_is_named(folder):
+    (folder / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"model\.safetensors.*cut off"):
+        load(folder)
+
+
+def test_a_missing_tensor_is_named(folder):
+    rewrite_header(folder / "model.safetensors", lambda h: h.pop("model.norm.weight"))
+    with pytest.raises(ValueError, match=r"lacks 1 tensors.*model\.norm\.weight"):
+        load(folder)
+
+
+def test_an_unexpected_tensor_is_named(folder):
+    def change(header):
+        header["model.layers.9.mlp.gate_proj.weight"] = header["model.norm.weight"]
+
+    rewrite_header(folder / "model.safetensors", change)
+    with pytest.raises(ValueError, match=r"unexpected.*layers\.9"):
+        load(folder)
+
+
+def test_a_wrong_shape_is_named(folder):
+    raw = json.loads((folder / "config.json").read_text()) | {"intermediate_size": 96}
+    (folder / "config.json").write_text(json.dumps(raw))
+    with pytest.raises(ValueError, match=r"gate_proj.*\(48, 32\).*\(96, 32\)"):
+        load(folder)
+
+
+def test_a_folder_without_weights_says_what_it_has(tmp_path):
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+    with pytest.raises(ValueError, match=r"pytorch_model\.bin.*safetensors"):
+        safetensors.read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../evil.safetensors", "/etc/passwd", "weights.bin"])
+def test_an_index_cannot_lead_out_of_the_folder(folder, name):
+    index = {"weight_map": {"model.norm.weight": name}}
+    (folder / safetensors.INDEX).write_text(json.dumps(index))
+    with pytest.raises(ValueError, match="plain"):
+        load(folder)
+
+
+def test_a_missing_shard_is_named(folder):
+    index = {"weight_map": {"x": "model-00001-of-00002.safetensors"}}
+    (folder / safetensors.INDEX).write_text(json.dumps(index))
+    with pytest.raises(ValueError, match="model-00001-of-00002"):
+        load(folder)
+
+
+def test_bfloat16_is_read_without_rounding(tmp_path):
+    value = np.arange(6, dtype=np.float32).reshape(2, 3).astype(ml_dtypes.bfloat16)
+    safetensors.write_folder(tmp_path, [("x", (2, 3), value.dtype)], [value])
+    entry = safetensors.read_folder(tmp_path)["x"]
+    np.testing.assert_array_equal(safetensors.view(entry), value)

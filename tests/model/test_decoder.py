@@ -1,0 +1,198 @@
+"""Relations the decoder must satisfy whatever its weights are."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec
+
+from tests.reference import decoder_numpy
+from tests.tiny import (
+    TINY,
+    VARIANTS,
+    mesh_of,
+    random_params,
+    random_tokens,
+    run_forward,
+)
+from transfer_reasoning.model.decoder import (
+    abstract_params,
+    decode_step,
+    empty_cache,
+    forward,
+    head_table,
+    init_params,
+    param_shardings,
+    unstack_layers,
+)
+from transfer_reasoning.model.partition import Layout
+from transfer_reasoning.model.score import logits, token_logprobs
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_forward_equals_the_equations_in_float64(name):
+    config = VARIANTS[name]
+    params = random_params(config)
+    tokens, positions, segments = random_tokens(config, 1, 40)
+    out = run_forward(
+        params, tokens, positions, segments, config=config, keep=lambda x, k, v: x
+    )
+    states, reference = decoder_numpy.forward(params, tokens[0], config)
+    ours = [out.embedded_BTD, *out.kept[:-1], out.hidden_BTD]
+    for mine, theirs in zip(ours, states, strict=True):
+        np.testing.assert_allclose(mine[0], theirs, atol=2e-5, rtol=1e-4)
+    mine = logits(out.hidden_BTD, head_table(params, config))[0]
+    np.testing.assert_allclose(mine, reference, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_decoding_with_a_cache_equals_one_forward_pass(name):
+    config = VARIANTS[name]
+    params = random_params(config)
+    tokens, positions, segments = random_tokens(config, 3, 20)
+    whole = run_forward(params, tokens, positions, segments, config=config).hidden_BTD
+    step = jax.jit(functools.partial(decode_step, config=config))
+    cache = empty_cache(config, rows=3, length=32)
+    unstacked = unstack_layers(params, config.num_layers)
+    for t in range(20):
+        hidden, cache = step(unstacked, tokens[:, t], jnp.full(3, t), cache)
+        np.testing.assert_allclose(hidden, whole[:, t], atol=2e-5, rtol=1e-4)
+
+
+def test_rows_of_a_decoding_batch_may_be_at_different_positions():
+    params = random_params(TINY)
+    tokens, positions, segments = random_tokens(TINY, 2, 12)
+    whole = run_forward(params, tokens, positions, segments, config=TINY).hidden_BTD
+    unstacked = unstack_layers(params, TINY.num_layers)
+    cache = empty_cache(TINY, rows=2, length=16)
+    step = jax.jit(functools.partial(decode_step, config=TINY))
+    for t in range(12):  # the second row lags three positions behind the first
+        at = jnp.array([t, max(t - 3, 0)])
+        hidden, cache = step(unstacked, tokens[jnp.arange(2), at], at, cache)
+        for row in range(2):
+            np.testing.assert_allclose(hidden[row], whole[row, at[row]], atol=2e-5)
+
+
+def test_packed_sequences_equal_separate_ones():
+    params = random_params(TINY)
+    tokens, _, _ = random_tokens(TINY, 1, 24)
+    lengths = [9, 4, 11]
+    positions = jnp.concatenate([jnp.arange(n) for n in lengths])[None]
+    segments = jnp.repeat(jnp.arange(1, 4), jnp.array(lengths))[None]
+    packed = run_forward(params, tokens, positions, segments, config=TINY).hidden_BTD
+    start = 0
+    for n in lengths:
+        part = slice(start, start + n)
+        alone = run_forward(
+            params,
+            tokens[:, part],
+            positions[:, part],
+            jnp.ones((1, n), jnp.int32),
+            config=TINY,
+        ).hidden_BTD
+        np.testing.assert_allclose(packed[:, part], alone, atol=2e-6)
+        start += n
+
+
+def test_what_stands_in_padding_changes_no_bit():
+    params = random_params(TINY)
+    tokens, positions, segments = random_tokens(TINY, 2, 16)
+    segments = segments.at[:, 10:].set(0)
+    garbage = tokens.at[:, 10:].set(7)
+    first, second = (
+        run_forward(params, t, positions, segments, config=TINY).hidden_BTD
+        for t in (tokens, garbage)
+    )
+    np.testing.assert_array_equal(first[:, :10], second[:, :10])
+    assert jnp.isfinite(second).all()
+
+
+def test_no_position_sees_a_later_one():
+    params = random_params(TINY)
+    tokens, positions, segments = random_tokens(TINY, 1, 10)
+
+    def hidden_at(table, t):
+        changed = params | {"embedding": table}
+        out = forward(changed, tokens, positions, segments, config=TINY)
+        return out.hidden_BTD[0, t].sum()
+
+    unique = jnp.arange(10)[None] + 3  # so that a row of the table is a position
+    tokens = unique
+    gradient = jax.jit(jax.grad(hidden_at))(params["embedding"], 5)
+    by_position = jnp.abs(gradient[unique[0]]).sum(-1)
+    assert (by_position[:6] > 0).all()
+    assert (by_position[6:] == 0).all()
+
+
+def test_recomputing_layers_leaves_the_gradient():
+    params = random_params(TINY)
+    tokens, positions, segments = random_tokens(TINY, 2, 12)
+
+    def loss(params, remat):
+        out = forward(params, tokens, positions, segments, config=TINY, remat=remat)
+        table = head_table(params, TINY)
+        return token_logprobs(out.hidden_BTD[:, :-1], table, tokens[:, 1:]).sum()
+
+    gradient = jax.jit(jax.grad(loss), static_argnums=1)
+    plain, recomputed = (gradient(params, remat) for remat in (False, True))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5),
+        plain,
+        recomputed,
+    )
+
+
+@pytest.mark.parametrize("shape", [(8, 1, 1), (1, 8, 1), (2, 2, 2), (1, 2, 4)])
+def test_sharded_forward_and_gradient_equal_one_device(shape):
+    layout = Layout.train(mesh_of(*shape))
+    params = random_params(TINY)
+    tokens, positions, segments = random_tokens(TINY, 8, 12)
+
+    def loss(params, layout):
+        out = forward(params, tokens, positions, segments, config=TINY, layout=layout)
+        table = head_table(params, TINY)
+        return token_logprobs(
+            out.hidden_BTD[:, :-1], table, tokens[:, 1:], chunk=32
+        ).mean()
+
+    shardings = param_shardings(TINY, layout)
+    value, gradient = jax.jit(jax.value_and_grad(loss), static_argnums=1)(params, None)
+    step = jax.jit(
+        jax.value_and_grad(functools.partial(loss, layout=layout)),
+        in_shardings=(shardings,),
+        out_shardings=(None, shardings),
+    )
+    sharded_value, sharded_gradient = step(jax.device_put(params, shardings))
+    np.testing.assert_allclose(value, sharded_value, rtol=1e-6)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-6),
+        gradient,
+        sharded_gradient,
+    )
+
+
+def test_every_weight_is_split_over_every_axis_that_divides_it():
+    layout = Layout.train(mesh_of(1, 2, 4))
+    specs = param_shardings(TINY, layout)
+    assert specs["layers"]["mlp"]["gate"].spec == PartitionSpec(None, "fsdp", "tensor")
+    assert specs["layers"]["attention"]["query"].spec[2] == "tensor"
+    # Two key/value heads on four devices are kept whole on each.
+    assert specs["layers"]["attention"]["key"].spec[2] is None
+
+
+def test_sharded_initialisation_draws_the_same_weights():
+    layout = Layout.train(mesh_of(2, 2, 2))
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        init_params(TINY, 3),
+        init_params(TINY, 3, layout),
+    )
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_declared_shapes_match_the_parameter_count(name):
+    config = VARIANTS[name]
+    leaves = jax.tree.leaves(abstract_params(config))
+    assert sum(leaf.size for leaf in leaves) == config.num_parameters

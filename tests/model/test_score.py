@@ -1,0 +1,73 @@
+"""Log-probabilities, ranks and entropies against float64 over the whole vocabulary."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.reference import decoder_numpy
+from tests.tiny import TINY, random_params, random_tokens, run_forward
+from transfer_reasoning.model.decoder import head_table
+from transfer_reasoning.model.score import _num_chunks, token_logprobs, token_scores
+
+CHUNKS = [1000, 96, 48, 7, 1]  # whole, exact, divisor, ragged, one column each
+
+
+@pytest.fixture(scope="module")
+def scored():
+    params = random_params(TINY)
+    tokens, positions, segments = random_tokens(TINY, 1, 60)
+    hidden = run_forward(params, tokens, positions, segments, config=TINY).hidden_BTD
+    _, logits = decoder_numpy.forward(params, tokens[0], TINY)
+    table = head_table(params, TINY)
+    return hidden[:, :-1], table, tokens[:, 1:], logits[:-1]
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_scores_equal_float64_over_the_full_vocabulary(scored, chunk):
+    hidden, table, targets, logits = scored
+    logprobs, ranks, entropies = decoder_numpy.token_scores(logits, targets[0])
+    ours = token_scores(hidden, table, targets, chunk=chunk)
+    np.testing.assert_allclose(ours.logprob_BT[0], logprobs, atol=1e-5)
+    np.testing.assert_allclose(ours.entropy_BT[0], entropies, atol=1e-5)
+    np.testing.assert_array_equal(ours.rank_BT[0], ranks)
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+def test_chunked_logprobs_and_gradients_equal_whole(scored, chunk, temperature):
+    hidden, table, targets, logits = scored
+
+    def total(hidden, table, chunk):
+        return token_logprobs(
+            hidden, table, targets, temperature=temperature, chunk=chunk
+        ).sum()
+
+    reference, _, _ = decoder_numpy.token_scores(logits / temperature, targets[0])
+    ours = token_logprobs(hidden, table, targets, temperature=temperature, chunk=chunk)
+    np.testing.assert_allclose(ours[0], reference, atol=1e-5)
+    whole = jax.grad(total, (0, 1))(hidden, table, 96)
+    chunked = jax.grad(total, (0, 1))(hidden, table, chunk)
+    for a, b in zip(whole, chunked, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5)
+
+
+def test_a_tie_does_not_outrank_the_target():
+    hidden, table = jnp.ones((1, 1, 4)), jnp.ones((5, 4))
+    scores = token_scores(hidden, table, jnp.array([[3]]))
+    assert scores.rank_BT[0, 0] == 1
+    np.testing.assert_allclose(scores.entropy_BT, np.log(5), rtol=1e-6)
+
+
+def test_large_logits_stay_finite():
+    hidden, table = jnp.full((1, 1, 1), 1e4), jnp.array([[1.0], [-1.0], [0.5]])
+    scores = token_scores(hidden, table, jnp.array([[0]]), chunk=2)
+    assert all(jnp.isfinite(x).all() for x in scores)
+    np.testing.assert_allclose(scores.logprob_BT, 0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("vocab", [151_936, 152_064, 128_256, 131_072, 512])
+def test_published_vocabularies_split_without_padding(vocab):
+    count = _num_chunks(vocab, 16_384)
+    assert vocab % count == 0
+    assert vocab // count <= 16_384

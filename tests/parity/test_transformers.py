@@ -1,0 +1,169 @@
+"""Live comparison with transformers in float32: ours reads the folders it writes.
+
+Everything is compared on random small Qwen3 folders, tied and untied, padded and
+unpadded, and at positions past 2,048. `make_golden.py` keeps a few of the numbers for
+machines without torch.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="parity with transformers needs torch")
+
+from tests.parity.reference import FAMILIES, reference_model  # noqa: E402
+from tests.tiny import mesh_of, run_forward  # noqa: E402
+from transfer_reasoning.model.convert import (  # noqa: E402
+    load_params,
+    read_config,
+    save_folder,
+)
+from transfer_reasoning.model.decoder import head_table  # noqa: E402
+from transfer_reasoning.model.partition import Layout  # noqa: E402
+from transfer_reasoning.model.rope import inverse_frequencies  # noqa: E402
+from transfer_reasoning.model.score import logits, token_logprobs  # noqa: E402
+from transfer_reasoning.sampling.choose import Sampling  # noqa: E402
+from transfer_reasoning.sampling.engine import Request, Sampler  # noqa: E402
+
+pytestmark = pytest.mark.parity
+
+QWEN3 = ["qwen3_tied", "qwen3_untied"]
+LENGTHS = (50, 31, 7)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    @functools.cache
+    def make(name):
+        folder = tmp_path_factory.mktemp(name)
+        model = reference_model(name)
+        model.save_pretrained(folder)
+        config = read_config(folder)
+        layout = Layout.train(mesh_of(1, 1, 1))
+        return model, folder, config, load_params(
+            folder, config, dtype="float32", layout=layout
+        )  # fmt: skip
+
+    return make
+
+
+def batch(vocab, offset):
+    """Right-padded rows of the given lengths, positions starting at `offset`."""
+    tokens = np.random.default_rng(0).integers(0, vocab, (len(LENGTHS), max(LENGTHS)))
+    mask = np.arange(max(LENGTHS)) < np.array(LENGTHS)[:, None]
+    positions = np.broadcast_to(np.arange(max(LENGTHS)), tokens.shape) + offset
+    return tokens, mask, positions
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("offset", [0, 3000])
+def test_every_layer_and_the_logits_agree(models, name, offset):
+    model, _, config, params = models(name)
+    tokens, mask, positions = batch(config.vocab_size, offset)
+    with torch.no_grad():
+        theirs = model(
+            torch.tensor(tokens),
+            attention_mask=torch.tensor(mask.astype(np.int64)),
+            position_ids=torch.tensor(positions),
+            output_hidden_states=True,
+        )
+    ours = run_forward(
+        params, jnp.asarray(tokens), jnp.asarray(positions),
+        jnp.asarray(mask.astype(np.int32)), config=config, keep=lambda x, k, v: x,
+    )  # fmt: skip
+    layers = [ours.embedded_BTD, *ours.kept[:-1], ours.hidden_BTD]
+    for mine, other in zip(layers, theirs.hidden_states, strict=True):
+        np.testing.assert_allclose(mine[mask], other[mask], atol=2e-5, rtol=1e-4)
+    mine = logits(ours.hidden_BTD, head_table(params, config))
+    np.testing.assert_allclose(mine[mask], theirs.logits[mask], atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_inverse_frequencies_are_within_one_ulp(models, name):
+    model, _, config, _ = models(name)
+    theirs = model.model.rotary_emb.inv_freq.numpy()
+    ours = inverse_frequencies(config)
+    assert np.abs(theirs.view(np.int32) - ours.view(np.int32)).max() <= 1
+
+
+@pytest.mark.parametrize("name", QWEN3)
+def test_gradients_agree_leaf_by_leaf(models, name, tmp_path):
+    model, _, config, params = models(name)
+    tokens, mask, positions = batch(config.vocab_size, 0)
+    weight = mask[:, 1:].astype(np.float32)
+
+    model.zero_grad()
+    out = model(
+        torch.tensor(tokens), attention_mask=torch.tensor(mask.astype(np.int64))
+    ).logits
+    picked = torch.log_softmax(out[:, :-1], -1).gather(
+        -1, torch.tensor(tokens[:, 1:, None])
+    )[..., 0]
+    (picked * torch.tensor(weight)).sum().backward()
+
+    def loss(params):
+        hidden = run_forward(
+            params, jnp.asarray(tokens), jnp.asarray(positions),
+            jnp.asarray(mask.astype(np.int32)), config=config,
+        ).hidden_BTD  # fmt: skip
+        logprobs = token_logprobs(
+            hidden[:, :-1], head_table(params, config), jnp.asarray(tokens[:, 1:])
+        )
+        return (logprobs * weight).sum()
+
+    # Exported like weights, our gradients take the reference's names and shapes.
+    save_folder(tmp_path, jax.grad(loss)(params), config)
+    from safetensors.numpy import load_file
+
+    ours = load_file(tmp_path / "model.safetensors")
+    for parameter, value in model.named_parameters():
+        theirs = value.grad.numpy()
+        error = np.linalg.norm(ours[parameter] - theirs) / np.linalg.norm(theirs)
+        assert error <= 1e-4, (parameter, error)
+
+
+@pytest.mark.parametrize("name", QWEN3)
+def test_greedy_decoding_agrees_until_the_reference_itself_is_undecided(models, name):
+    model, _, config, params = models(name)
+    rng = np.random.default_rng(1)
+    prompts = [
+        tuple(rng.integers(3, config.vocab_size, rng.integers(3, 40)).tolist())
+        for _ in range(64)
+    ]
+    sampler = Sampler(config, slots=16, prefill_rows=8, stop_ids=())
+    sampler.update(params)
+    requests = [Request(prompt=p, max_tokens=64) for p in prompts]
+    ours = sampler.generate(requests, Sampling(temperature=0))
+    undecided = []
+    for number, (prompt, completion) in enumerate(zip(prompts, ours, strict=True)):
+        sequence = torch.tensor([prompt + completion.tokens])
+        with torch.no_grad():
+            scores = model(sequence).logits[0, len(prompt) - 1 : -1]
+        top = scores.topk(2)
+        gaps = (top.values[:, 0] - top.values[:, 1]).numpy()
+        close = np.flatnonzero(gaps < 1e-4)
+        first = close[0] if len(close) else 64
+        if len(close):
+            undecided.append(number)
+        expected = top.indices[:first, 0].tolist()
+        assert list(completion.tokens[:first]) == expected, f"prompt {number}"
+    print(f"{name}: prompts with a top-2 gap below 1e-4: {undecided}")
+    assert len(undecided) <= 0.05 * 64
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_we_export_transformers_loads_bit_for_bit(models, name, tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    model, _, config, params = models(name)
+    save_folder(tmp_path, params, config)
+    again, report = AutoModelForCausalLM.from_pretrained(
+        tmp_path, output_loading_info=True
+    )
+    assert not any(report[key] for key in ("missing_keys", "unexpected_keys"))
+    theirs = dict(model.named_parameters())
+    for parameter, value in again.named_parameters():
+        assert torch.equal(value, theirs[parameter]), parameter

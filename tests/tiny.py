@@ -1,0 +1,95 @@
+"""Small models and meshes that the tests share."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh
+
+from transfer_reasoning.model.config import Llama3Rope, ModelConfig
+from transfer_reasoning.model.decoder import Params, abstract_params, forward
+
+TINY = ModelConfig(
+    vocab_size=96,
+    num_layers=3,
+    width=32,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=16,
+    mlp_width=48,
+    max_positions=8192,
+)
+VARIANTS = {
+    "qwen3_tied": TINY,
+    "qwen3_untied": dataclasses.replace(TINY, tied_head=False),
+    "qwen2": dataclasses.replace(
+        TINY, family="qwen2", qkv_bias=True, qk_norm=False, head_dim=8
+    ),
+    "llama": dataclasses.replace(
+        TINY,
+        family="llama",
+        qk_norm=False,
+        tied_head=False,
+        head_dim=8,
+        rope_theta=5e5,
+        norm_eps=1e-5,
+        rope_scaling=Llama3Rope(
+            factor=8.0,
+            low_freq_factor=1.0,
+            high_freq_factor=4.0,
+            original_max_positions=64,
+        ),
+    ),
+    "llama_bias": dataclasses.replace(
+        TINY,
+        family="llama",
+        qk_norm=False,
+        qkv_bias=True,
+        output_bias=True,
+        head_dim=8,
+    ),
+    "mistral": dataclasses.replace(
+        TINY, family="mistral", qk_norm=False, tied_head=False, rope_theta=1e8
+    ),
+}
+
+
+def random_params(config: ModelConfig, seed: int = 0, sharpness: float = 2.0) -> Params:
+    """Weights with which attention is sharp; norms and biases are off their rest."""
+
+    def weight(path, leaf):
+        noise = rng.normal(size=leaf.shape)
+        names = [key.key for key in path]
+        if names[-1] == "scale":
+            value = 1 + 0.1 * noise
+        elif names[-1].endswith("bias"):
+            value = 0.1 * noise
+        else:
+            value = noise * config.width**-0.5
+            value *= sharpness if names[-1] in ("query", "key") else 1.0
+        return jnp.asarray(value, jnp.float32)
+
+    rng = np.random.default_rng(seed)
+    return jax.tree_util.tree_map_with_path(weight, abstract_params(config))
+
+
+def random_tokens(config: ModelConfig, rows: int, length: int, seed: int = 0):
+    """Random ids [rows, length], and plain positions and segments for them."""
+    tokens = np.random.default_rng(seed).integers(0, config.vocab_size, (rows, length))
+    positions = np.broadcast_to(np.arange(length), tokens.shape)
+    return jnp.asarray(tokens), jnp.asarray(positions), jnp.ones_like(tokens)
+
+
+def mesh_of(data: int, fsdp: int, tensor: int) -> Mesh:
+    """A mesh of the first data * fsdp * tensor simulated devices."""
+    count = data * fsdp * tensor
+    return jax.make_mesh(
+        (data, fsdp, tensor),
+        ("data", "fsdp", "tensor"),
+        axis_types=(AxisType.Auto,) * 3,
+        devices=jax.devices()[:count],
+    )
+
+
+run_forward = jax.jit(forward, static_argnames=("config", "layout", "remat", "keep"))

@@ -1,0 +1,70 @@
+"""Logical axis names of weights and activations, mapped to mesh axes in one table.
+
+The model names what a dimension *is* ("embed", "heads"); a `Layout` says where it
+lives. Training shards the width of every weight over `fsdp` and the batch over
+`data` and `fsdp`; decoding keeps whole rows of weights on each device (one token has
+no batch to hide an all-gather behind) and splits heads, MLP and vocabulary only.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+MESH_AXES = ("data", "fsdp", "tensor")
+
+Axes = Sequence[str | None]
+
+TRAIN_RULES = {
+    "batch": ("data", "fsdp"),
+    "embed": ("fsdp",),
+    "vocab": ("tensor",),
+    "heads": ("tensor",),
+    "kv_heads": ("tensor",),
+    "mlp": ("tensor",),
+}
+DECODE_RULES = TRAIN_RULES | {"embed": ()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """A mesh and the rules that place logical axes on it; hashable, static in jit.
+
+    A dimension that its mesh axes do not divide is replicated over them: two
+    key/value heads on four `tensor` devices are kept whole on each.
+    """
+
+    mesh: Mesh
+    rules: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @classmethod
+    def train(cls, mesh: Mesh) -> "Layout":
+        """Weights sharded for optimisation."""
+        return cls(mesh, tuple(TRAIN_RULES.items()))
+
+    @classmethod
+    def decode(cls, mesh: Mesh) -> "Layout":
+        """Weights sharded for sampling."""
+        return cls(mesh, tuple(DECODE_RULES.items()))
+
+    def sharding(self, axes: Axes, shape: Sequence[int]) -> NamedSharding:
+        """Where an array of `shape` with these logical axes lives."""
+        rules = dict(self.rules)
+        spec = []
+        for name, size in zip(axes, shape, strict=True):
+            mesh_axes = rules.get(name, ()) if name else ()
+            devices = 1
+            for axis in mesh_axes:
+                devices *= self.mesh.shape[axis]
+            spec.append(mesh_axes if mesh_axes and size % devices == 0 else None)
+        return NamedSharding(self.mesh, PartitionSpec(*spec))
+
+    def constrain(self, x: jax.Array, axes: Axes) -> jax.Array:
+        """`x`, required by the compiler to be placed by its logical axes."""
+        return jax.lax.with_sharding_constraint(x, self.sharding(axes, x.shape))
+
+
+def constrain(layout: Layout | None, x: jax.Array, *axes: str | None) -> jax.Array:
+    """`x` placed by `layout`; unchanged where there is none (one device)."""
+    return x if layout is None else layout.constrain(x, axes)

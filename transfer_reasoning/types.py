@@ -1,0 +1,87 @@
+"""The key to array shapes, and the records that flow between the parts.
+
+Array names end in their dimensions, one capital each:
+
+    B  sequences (rows of a batch, slots of the sampler)
+    T  query positions                  S  key / cache positions
+    D  model width                      V  vocabulary
+    H  query heads                      K  key/value heads
+    R  query heads per key/value head   E  head size
+    F  MLP width                        N  layers
+    P  prompts                          G  samples per prompt
+    C  principal components             I  items of a benchmark
+
+So `logits_BTV` is [rows, positions, vocabulary]. Scalars and pytrees carry no suffix.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+
+class InputError(ValueError):
+    """What a user can cause and mend: one line with what was got, expected, to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What a grader says of one response; three outcomes, never two.
+
+    Attributes:
+        correct: True, False, or None where the grader could not tell.
+        extracted: the answer found in the response; None if there was none.
+        reason: why not right, in a few words that can be counted; "" if right.
+        metrics: further numbers of the benchmark, by name.
+    """
+
+    correct: bool | None
+    extracted: str | None = None
+    reason: str = ""
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One item of a benchmark, or one problem to train on.
+
+    Attributes:
+        id: unique within its set.
+        fields: what the prompt is made of.
+        gold: what the grader compares with.
+    """
+
+    id: str
+    fields: Mapping[str, Any]
+    gold: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rollout:
+    """A prompt and a response to it as tokens, and what is known of the response.
+
+    Attributes:
+        prompt, response: token ids; the response holds its stop token.
+        reward: the grade; None where it could not be graded, or was never asked.
+        logprobs: of each response token under the policy that drew it (nats, at the
+            sampling temperature); None for text of unknown origin.
+        finish_reason: "stop" or "length" (cut off by the budget).
+        verdict: the grader's words, for records.
+    """
+
+    prompt: tuple[int, ...]
+    response: tuple[int, ...]
+    reward: float | None = None
+    logprobs: tuple[float, ...] | None = None
+    finish_reason: str = "stop"
+    verdict: Verdict | None = None
+
+
+Group = list[Rollout]  # responses to one prompt
+
+
+@dataclasses.dataclass(frozen=True)
+class Weighted:
+    """A rollout with the credit it gets: the w of the surrogate."""
+
+    rollout: Rollout
+    weight: float
