@@ -1,0 +1,41 @@
+"""The device mesh, and host data brought onto it."""
+
+import math
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding
+
+from transfer_reasoning.types import InputError
+
+
+def make_mesh(shape: Mapping[str, int]) -> Mesh:
+    """A mesh of all devices, as {"data": 1, "fsdp": -1, "tensor": 4}; -1: the rest.
+
+    Raises:
+        InputError: the axis sizes do not multiply to the number of devices.
+    """
+    count = jax.device_count()
+    sizes = dict(shape)
+    free = [axis for axis, size in sizes.items() if size == -1]
+    known = math.prod(size for size in sizes.values() if size != -1)
+    if len(free) == 1 and count % known == 0:
+        sizes[free[0]] = count // known
+    if len(free) > 1 or math.prod(sizes.values()) != count:
+        raise InputError(
+            f"mesh is {dict(shape)} and there are {count} devices; expected sizes that"
+            " multiply to that number, with -1 for at most one axis to take the rest"
+        )
+    auto = (AxisType.Auto,) * len(sizes)
+    return jax.make_mesh(tuple(sizes.values()), tuple(sizes), axis_types=auto)
+
+
+def place(tree, sharding: NamedSharding):
+    """Host arrays, equal on every process, on the devices `sharding` names."""
+
+    def put(leaf):
+        leaf = np.asarray(leaf)
+        return jax.make_array_from_callback(leaf.shape, sharding, lambda i: leaf[i])
+
+    return jax.tree.map(put, tree)

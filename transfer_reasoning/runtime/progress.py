@@ -1,0 +1,87 @@
+"""What people see while it runs: a bar with rate and time left, or plain lines.
+
+A stage reports `progress(done, total, note)` and `line(text)`. On a terminal that is a
+bar and lines above it; elsewhere (a log file, CI) only the lines.
+"""
+
+import sys
+from typing import Protocol
+
+
+class Reporter(Protocol):
+    """Where a stage reports to."""
+
+    def progress(self, what: str, done: int, total: int, note: str = "") -> None:
+        """So much of `what` is done."""
+
+    def line(self, text: str) -> None:
+        """A line worth keeping."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class Lines:
+    """Plain lines on standard output; no bars."""
+
+    def progress(self, what: str, done: int, total: int, note: str = "") -> None:
+        """Bars are for terminals."""
+
+    def line(self, text: str) -> None:
+        """Print at once, so that a follower of the log sees it."""
+        print(text, flush=True)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class Bar:
+    """One bar per thing in progress, lines above it."""
+
+    def __init__(self) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            transient=True,
+        )
+        self._tasks: dict[str, int] = {}
+
+    def progress(self, what: str, done: int, total: int, note: str = "") -> None:
+        """Move the bar of `what`, which appears on its first report."""
+        if what not in self._tasks:
+            self._progress.start()
+            self._tasks[what] = self._progress.add_task(what, rate="", note="")
+        number = self._tasks[what]
+        task = next(t for t in self._progress.tasks if t.id == number)
+        rate = f"{task.speed:.1f}/s" if task.speed else ""
+        self._progress.update(number, completed=done, total=total, rate=rate, note=note)
+
+    def remove(self, what: str) -> None:
+        """Take one bar away."""
+        if what in self._tasks:
+            self._progress.remove_task(self._tasks.pop(what))
+
+    def line(self, text: str) -> None:
+        """Print above the bars."""
+        self._progress.console.print(text, highlight=False, markup=False)
+
+    def close(self) -> None:
+        """Take the bars away."""
+        self._progress.stop()
+
+
+def reporter() -> Reporter:
+    """A bar on a terminal, lines elsewhere."""
+    return Bar() if sys.stderr.isatty() and sys.stdout.isatty() else Lines()
