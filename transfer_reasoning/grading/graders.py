@@ -1,0 +1,79 @@
+"""The graders by name: gold and response in, `Verdict` out. The one list.
+
+Reward and evaluation call the same entries, in `pool`'s worker processes. A grader is
+total: any string is a response, and "no answer found" is a verdict.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from transfer_reasoning.grading.extract import after_thinking, last_boxed
+from transfer_reasoning.grading.math_string import equal_as_strings
+from transfer_reasoning.grading.math_symbolic import (
+    UngradableError,
+    equal_as_mathematics,
+)
+from transfer_reasoning.grading.text_match import squeeze
+from transfer_reasoning.types import Verdict
+
+NO_BOX = "no boxed answer"
+NO_TEXT = "no text after the thinking"
+DIFFERENT = "different answer"
+
+Grader = Callable[[Mapping[str, Any], str], Verdict]
+
+
+def math_string(gold: Mapping[str, Any], response: str) -> Verdict:
+    """The last box against `gold["answer"]`, letter by letter after normalisation."""
+    answer = last_boxed(response)
+    if answer is None:
+        return Verdict(False, None, NO_BOX)
+    return _verdict(equal_as_strings(answer, gold["answer"]), answer)
+
+
+def math_verify(gold: Mapping[str, Any], response: str) -> Verdict:
+    """The last box against `gold["answer"]`, as mathematics.
+
+    A response that was cut off after its thinking is graded by the last box of the
+    thinking, as in the reference verdicts; metric `box_in_thinking` counts those.
+    """
+    answer = last_boxed(response)
+    if answer is None:
+        return Verdict(False, None, NO_BOX)
+    answered = last_boxed(after_thinking(response)) is not None
+    metrics = {"box_in_thinking": float(not answered)}
+    try:
+        equal = equal_as_mathematics(str(gold["answer"]), answer)
+    except UngradableError as error:
+        return Verdict(None, answer, str(error), metrics)
+    return _verdict(equal, answer, metrics)
+
+
+def boxed_text(gold: Mapping[str, Any], response: str) -> Verdict:
+    """The last box after the thinking against `gold["answer"]`, as text."""
+    answer = last_boxed(after_thinking(response))
+    if answer is None:
+        return Verdict(False, None, NO_BOX)
+    return _verdict(squeeze(answer) == squeeze(gold["answer"]), answer)
+
+
+def plain_text(gold: Mapping[str, Any], response: str) -> Verdict:
+    """All text after the thinking against `gold["answer"]`."""
+    answer = squeeze(after_thinking(response))
+    if not answer:
+        return Verdict(False, None, NO_TEXT)
+    return _verdict(answer == squeeze(gold["answer"]), answer)
+
+
+def _verdict(
+    correct: bool, answer: str, metrics: Mapping[str, float] | None = None
+) -> Verdict:
+    return Verdict(correct, answer, "" if correct else DIFFERENT, metrics or {})
+
+
+GRADERS: dict[str, Grader] = {
+    "math_string": math_string,
+    "math_verify": math_verify,
+    "boxed_text": boxed_text,
+    "plain_text": plain_text,
+}

@@ -1,0 +1,94 @@
+"""Logits to one token per row: greedy, or drawn at a temperature, top-k, top-p.
+
+The log-probability reported is that of softmax(logits / temperature) over the whole
+vocabulary (temperature 1 when greedy): the distribution a trainer scores. Top-k and
+top-p cut what may be drawn and do not renormalise it, so an objective that needs the
+true behaviour policy must sample without them.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from transfer_reasoning.model.attention import MASKED_SCORE
+from transfer_reasoning.types import InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How to choose: `temperature` 0 is greedy, `top_k` 0 and `top_p` 1 cut nothing."""
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0:
+            raise InputError(f"temperature is {self.temperature}; expected 0 or more")
+        if self.top_k < 0:
+            raise InputError(f"top_k is {self.top_k}; expected 0 (off) or more")
+        if not 0 < self.top_p <= 1:
+            raise InputError(f"top_p is {self.top_p}; expected more than 0, at most 1")
+
+    @property
+    def greedy(self) -> bool:
+        """Is the most likely token taken?"""
+        return self.temperature == 0
+
+    @property
+    def truncated(self) -> bool:
+        """Does top-k or top-p cut the vocabulary?"""
+        return not self.greedy and (self.top_k > 0 or self.top_p < 1)
+
+
+class Draw(NamedTuple):
+    """The numbers of a `Sampling` as traced scalars: changing them compiles nothing."""
+
+    temperature: jax.Array
+    top_k: jax.Array
+    top_p: jax.Array
+
+    @classmethod
+    def of(cls, sampling: Sampling, vocab_size: int) -> "Draw":
+        """With "off" spelled as the value that changes nothing."""
+        return cls(
+            jnp.float32(sampling.temperature or 1.0),
+            jnp.int32(sampling.top_k or vocab_size),
+            jnp.float32(sampling.top_p),
+        )
+
+
+def draw_tokens(
+    scaled_BV: jax.Array, keys_B: jax.Array, draw: Draw, *, truncated: bool
+) -> jax.Array:
+    """One token per row from softmax(scaled logits), by the Gumbel trick; int32 [B]."""
+    if truncated:
+        scaled_BV = truncate(scaled_BV, draw)
+    gumbel = lambda key: jax.random.gumbel(key, scaled_BV.shape[1:])
+    noisy_BV = scaled_BV + jax.vmap(gumbel)(keys_B)
+    return jnp.argmax(noisy_BV, axis=-1).astype(jnp.int32)
+
+
+def truncate(scaled_BV: jax.Array, draw: Draw) -> jax.Array:
+    """Keep the `top_k` best, then the fewest of those that hold `top_p` of their mass.
+
+    The order (temperature, top-k, top-p over what is left) and the rule that ties with
+    the last kept token stay are those of transformers.
+    """
+    ordered_BV = -jnp.sort(-scaled_BV, axis=-1)
+    place_1V = jnp.arange(scaled_BV.shape[-1])[None]
+    ordered_BV = jnp.where(place_1V < draw.top_k, ordered_BV, MASKED_SCORE)
+    mass_BV = jax.nn.softmax(ordered_BV, axis=-1)
+    before_BV = jnp.cumsum(mass_BV, axis=-1) - mass_BV
+    kept_BV = (before_BV < draw.top_p) & (place_1V < draw.top_k)
+    last_B = jnp.sum(kept_BV, axis=-1) - 1
+    least_B1 = jnp.take_along_axis(ordered_BV, last_B[:, None], axis=-1)
+    return jnp.where(scaled_BV >= least_B1, scaled_BV, MASKED_SCORE)
+
+
+def chosen_logprobs(scaled_BV: jax.Array, tokens_B: jax.Array) -> jax.Array:
+    """log softmax(scaled)[token] of every row, float32 [B]."""
+    picked_B1 = jnp.take_along_axis(scaled_BV, tokens_B[:, None], axis=-1)
+    return picked_B1[:, 0] - jax.nn.logsumexp(scaled_BV, axis=-1)
