@@ -1,0 +1,124 @@
+"""The source lever, on-policy: responses drawn from the current weights and graded.
+
+    1. the step's problems are chosen by (seed, step, index)
+    2. each is sampled `samples_per_problem` times, its key addressed by (seed, step,
+       problem, sample)
+    3. the responses are graded by the grader that evaluation uses
+    4. with `dynamic_batches` > 1, groups whose rewards are all alike are set aside and
+       further problems drawn for them (DAPO's dynamic sampling, arXiv 2503.14476)
+
+Tokens are kept as drawn: text is made of them for the grader and never read back.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from transfer_reasoning.data.order import step_indices
+from transfer_reasoning.model.decoder import Params
+from transfer_reasoning.rollouts.reward import Reward
+from transfer_reasoning.sampling.choose import Sampling
+from transfer_reasoning.sampling.engine import Request, Sampler
+from transfer_reasoning.types import Group, InputError, Rollout, Verdict
+
+Grade = Callable[[Sequence[tuple["Problem", str]]], list[Verdict]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A prompt as tokens, and what its grader compares with."""
+
+    prompt: tuple[int, ...]
+    gold: dict
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How much is drawn at each step, and how."""
+
+    problems_per_step: int
+    samples_per_problem: int
+    max_tokens: int
+    temperature: float = 1.0
+    dynamic_batches: int = 1
+    seed: int = 0
+
+
+class OnPolicy:
+    """Samples and grades the step's rollouts."""
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        problems: Sequence[Problem],
+        plan: Plan,
+        *,
+        grade: Grade,
+        decode: Callable[[Sequence[int]], str],
+        reward: Reward,
+    ):
+        if plan.temperature == 0:
+            raise InputError(
+                "temperature is 0; expected more for on-policy training: samples of a"
+                " group would all be the same"
+            )
+        self._sampler, self._problems, self._plan = sampler, problems, plan
+        self._grade, self._decode, self._reward = grade, decode, reward
+
+    def __call__(self, params: Params, step: int) -> list[Group]:
+        plan = self._plan
+        self._sampler.update(params)
+        useful: list[Group] = []
+        spare: list[Group] = []
+        for batch in range(plan.dynamic_batches):
+            for group in self._draw(step * plan.dynamic_batches + batch):
+                rewards = {rollout.reward for rollout in group}
+                alike = plan.dynamic_batches > 1 and len(rewards) == 1
+                (spare if alike else useful).append(group)
+            if len(useful) >= plan.problems_per_step:
+                break
+        return (useful + spare)[: plan.problems_per_step]
+
+    def _draw(self, batch: int) -> list[Group]:
+        """Graded groups of one batch of problems."""
+        plan = self._plan
+        indices = step_indices(
+            seed=plan.seed,
+            step=batch,
+            count=plan.problems_per_step,
+            size=len(self._problems),
+        )
+        requests = [
+            Request(
+                prompt=self._problems[index].prompt,
+                max_tokens=plan.max_tokens,
+                seed=plan.seed,
+                address=(batch, index, sample),
+            )
+            for index in indices
+            for sample in range(plan.samples_per_problem)
+        ]
+        completions = self._sampler.generate(
+            requests, Sampling(temperature=plan.temperature)
+        )
+        problems = [i for i in indices for _ in range(plan.samples_per_problem)]
+        verdicts = self._grade(
+            [
+                (self._problems[index], self._decode(completion.tokens))
+                for index, completion in zip(problems, completions, strict=True)
+            ]
+        )
+        rollouts = [
+            Rollout(
+                prompt=request.prompt,
+                response=completion.tokens,
+                reward=self._reward(verdict, len(completion.tokens), plan.max_tokens),
+                logprobs=completion.logprobs,
+                finish_reason=completion.finish_reason,
+                verdict=verdict,
+            )
+            for request, completion, verdict in zip(
+                requests, completions, verdicts, strict=True
+            )
+        ]
+        size = plan.samples_per_problem
+        return [rollouts[n : n + size] for n in range(0, len(rollouts), size)]

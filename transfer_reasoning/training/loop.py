@@ -1,0 +1,41 @@
+"""The one loop. Settings of the study differ in the parts it is given, not in it.
+
+source  q(y | x)  where responses come from: a file, or the current policy
+credit  w(x, y)   what weight each gets: uniform, positives only, group advantage
+update            the surrogate with its KL weight, and the optimiser
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from transfer_reasoning.model.decoder import Params
+from transfer_reasoning.objectives.credit import Credit
+from transfer_reasoning.training.state import TrainState
+from transfer_reasoning.training.step import Update
+from transfer_reasoning.types import Group
+
+Source = Callable[[Params, int], list[Group]]
+Hook = Callable[[TrainState, dict[str, Any], Sequence[Group]], None]
+
+
+def train(
+    state: TrainState,
+    *,
+    source: Source,
+    credit: Credit,
+    update: Update,
+    num_steps: int,
+    hooks: Sequence[Hook] = (),
+) -> TrainState:
+    """The state after `num_steps` steps in all, starting from wherever `state` is.
+
+    Hooks (checkpoint, log, evaluate) see the state after each step; they must not keep
+    it, because the next step donates it.
+    """
+    while state.step < num_steps:
+        groups = source(state.params, state.step)
+        weighted = credit(groups)
+        state, metrics = update(state, weighted)
+        for hook in hooks:
+            hook(state, metrics, groups)
+    return state
