@@ -1,0 +1,99 @@
+"""The Transferability Index in its three forms, with the cases where it has no value.
+
+For group g in {math, other, non} with benchmarks b, R in percent and dR = R - R_base:
+
+    v1         DI_g = mean_b dR_b / R_base,b
+    v2         s_b = sign(d_b) |d_b|^(1/2), d_b = dR_b / sigma_g, sigma_g = std of dR
+               in g; DI_g = sum_b w_b s_b, w_b proportional to 100 - R_base,b
+    v2_pooled  as v2, but sigma_g from the dR of g pooled over all compared models
+    TI_g = 100 DI_g / DI_math      for g in {other, non}
+
+v1 is the first version of arXiv 2507.00432, v2 the formula as its second version and
+the ICML version write it (section 3); v2_pooled is what reproduces their tables. A
+group that did not change has a small sigma, so v2 makes much of noise; a small gain in
+mathematics inflates all three. Absolute changes belong beside them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+MATH = "math"
+OTHERS = {"other": "other_reasoning", "non": "non_reasoning"}
+FORMS = ("v1", "v2", "v2_pooled")
+
+# Why an index has no value: named, because a number there would mislead.
+NO_MATH_GAIN = "math did not improve"
+BASE_ZERO = "a base score is 0"
+NO_SPREAD = "all changes in a group are equal"
+
+Scores = Mapping[str, float]  # benchmark -> percent
+Groups = Mapping[str, Sequence[str]]  # group -> benchmarks
+Value = float | str  # a number, or the reason there is none
+
+
+def transferability(
+    base: Scores,
+    tuned: Scores,
+    groups: Groups,
+    *,
+    pooled_sigma: Mapping[str, float] | None = None,
+) -> dict[str, dict[str, Value]]:
+    """{form: {"other", "non"}} of one tuned model against its base.
+
+    `pooled_sigma` is `pool_sigma` of all compared pairs; without it the pool is this
+    pair alone, and v2_pooled equals v2.
+    """
+    own = pool_sigma([(base, tuned)], groups)
+    sigmas = {"v2": own, "v2_pooled": pooled_sigma or own}
+    index = {"v1": _ratios({g: _relative_gain(base, tuned, groups[g]) for g in groups})}
+    for form, sigma in sigmas.items():
+        index[form] = _ratios(
+            {g: _scaled_gain(base, tuned, groups[g], sigma[g]) for g in groups}
+        )
+    return index
+
+
+def pool_sigma(
+    pairs: Sequence[tuple[Scores, Scores]], groups: Groups
+) -> dict[str, float]:
+    """Population standard deviation of all score changes in each group, in points."""
+    return {
+        group: float(np.std([t[b] - s[b] for s, t in pairs for b in benchmarks]))
+        for group, benchmarks in groups.items()
+    }
+
+
+def _relative_gain(base: Scores, tuned: Scores, benchmarks: Sequence[str]) -> Value:
+    if any(base[b] == 0 for b in benchmarks):
+        return BASE_ZERO
+    return float(np.mean([(tuned[b] - base[b]) / base[b] for b in benchmarks]))
+
+
+def _scaled_gain(
+    base: Scores, tuned: Scores, benchmarks: Sequence[str], sigma: float
+) -> Value:
+    if sigma == 0:
+        return NO_SPREAD
+    room = np.array([100.0 - base[b] for b in benchmarks])
+    if room.sum() == 0:
+        return "all base scores are 100"
+    change = np.array([tuned[b] - base[b] for b in benchmarks]) / sigma
+    return float(np.sum(room / room.sum() * np.sign(change) * np.sqrt(np.abs(change))))
+
+
+def _ratios(gains: Mapping[str, Value]) -> dict[str, Value]:
+    """100 DI_g / DI_math of the other two groups, or the reason there is none."""
+    return {short: _ratio(gains[group], gains[MATH]) for short, group in OTHERS.items()}
+
+
+def _ratio(gain: Value, math_gain: Value) -> Value:
+    for value in (math_gain, gain):
+        if isinstance(value, str):
+            return value
+    assert not isinstance(gain, str)
+    assert not isinstance(math_gain, str)
+    if math_gain <= 0 or math.isclose(math_gain, 0.0, abs_tol=1e-12):
+        return NO_MATH_GAIN
+    return 100.0 * gain / math_gain
