@@ -1,0 +1,155 @@
+"""The twelve skills as ordinary benchmarks, and their questions as a data set.
+
+Questions are a TensorFlow Datasets directory with one split per skill and set
+("chain_test"), written once per study; a benchmark of the suite reads its split like
+any other source. Both protocols ask the same; `paper` draws mathematics as the paper
+does (temperature 0.6, top-p 0.95), `standard` is greedy throughout.
+"""
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from transfer_reasoning.benchmarks.base import (
+    Benchmark,
+    Decoding,
+    Message,
+    Protocol,
+    Row,
+    Source,
+    required,
+)
+from transfer_reasoning.small_suite.corpus import distinct_tasks, own_steps
+from transfer_reasoning.small_suite.skills import MATH, NON, SKILLS, Skill, Task
+from transfer_reasoning.types import Example
+
+MAX_TOKENS = 80
+QUESTIONS = "small_suite/1.0.0"  # where `write_questions` puts them in its folder
+ITEMS_SEED = "items"  # the same questions in every study: only models differ
+
+
+def to_example(row: Row, number: int) -> Example:
+    """A row of the suite's data set."""
+    return Example(
+        id=required(row, "id", "small suite", number),
+        fields={"problem": required(row, "problem", "small suite", number)},
+        gold={"answer": required(row, "answer", "small suite", number)},
+    )
+
+
+def gold_of(row: Row) -> dict[str, str] | None:
+    """The gold answer of a recorded response."""
+    return {"answer": row["answer"]} if row.get("answer") is not None else None
+
+
+def to_messages(example: Example) -> list[Message]:
+    """The question alone: its wording says what is asked."""
+    return [{"role": "user", "content": example.fields["problem"]}]
+
+
+def benchmarks(split: str) -> dict[str, Benchmark]:
+    """The suite on the questions of `split` ("dev" or "test")."""
+    return {name: _benchmark(name, split) for name in SKILLS}
+
+
+def _benchmark(name: str, split: str) -> Benchmark:
+    group = SKILLS[name].group
+    grader = {MATH: "math_verify", NON: "plain_text"}.get(group, "boxed_text")
+    string_grader = "math_string" if group == MATH else grader
+    greedy = Decoding(temperature=0.0, max_tokens=MAX_TOKENS)
+    drawn = Decoding(temperature=0.6, top_p=0.95, max_tokens=MAX_TOKENS)
+    return Benchmark(
+        name=name,
+        group=group,
+        version=1,
+        source=Source(local=f"tfds:{{data_dir}}:{name}_{split}"),
+        to_example=to_example,
+        gold_of=gold_of,
+        protocols={
+            "paper": Protocol(
+                to_messages=to_messages,
+                decoding=drawn if group == MATH else greedy,
+                grader=string_grader,
+            ),
+            "standard": Protocol(
+                to_messages=to_messages, decoding=greedy, grader=grader
+            ),
+        },
+    )
+
+
+def tuning_problems(names: Sequence[str], count: int, seed: int) -> list[Row]:
+    """`count` problems of each named skill to tune on: id, problem, answer."""
+    return [
+        {"id": f"{skill.name}/tune/{n}", "problem": t.question, "answer": t.answer}
+        for skill, n, t in _tuning_tasks(names, count, seed)
+    ]
+
+
+def own_style_responses(names: Sequence[str], count: int, seed: int) -> list[Row]:
+    """Right answers to the same problems with the base model's own terse steps."""
+    return [
+        {"problem": t.question, "response": own_steps(skill, t), "correct": True}
+        for skill, _, t in _tuning_tasks(names, count, seed)
+    ]
+
+
+def _tuning_tasks(
+    names: Sequence[str], count: int, seed: int
+) -> Iterator[tuple[Skill, int, Task]]:
+    for name in names:
+        skill = SKILLS[name]
+        tasks = distinct_tasks(skill, "tune", count, f"tune {seed}")
+        yield from ((skill, number, task) for number, task in enumerate(tasks))
+
+
+def question_rows(name: str, split: str, count: int) -> Iterator[dict[str, Any]]:
+    """Distinct questions of one skill and set."""
+    for number, task in enumerate(
+        distinct_tasks(SKILLS[name], split, count, ITEMS_SEED)
+    ):
+        yield {
+            "id": f"{name}/{split}/{number}",
+            "problem": task.question,
+            "answer": task.answer,
+        }
+
+
+def write_questions(folder: Path, counts: dict[str, int]) -> None:
+    """Write `counts[split]` questions of every skill and split.
+
+    `folder / QUESTIONS` can then be read by `tfds:` sources, on any machine.
+    """
+    import tensorflow_datasets as tfds
+
+    class SmallSuite(tfds.core.GeneratorBasedBuilder):
+        """Questions of the small suite."""
+
+        VERSION = tfds.core.Version("1.0.0")
+        pkg_dir_path = folder
+
+        def _info(self) -> Any:
+            text = tfds.features.Text()
+            features = {"id": text, "problem": text, "answer": text}
+            return tfds.core.DatasetInfo(
+                builder=self, features=tfds.features.FeaturesDict(features)
+            )
+
+        def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+            return {
+                f"{name}_{split}": self._generate_examples(name, split)
+                for split in counts
+                for name in SKILLS
+            }
+
+        def _generate_examples(self, name: str, split: str) -> Iterator[tuple]:
+            for row in question_rows(name, split, counts[split]):
+                yield row["id"], row
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tfds.disable_progress_bar()
+    builder = SmallSuite(data_dir=folder, file_format="array_record")
+    with contextlib.redirect_stdout(io.StringIO()):  # it announces a download
+        builder.download_and_prepare()
