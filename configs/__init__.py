@@ -1,0 +1,1 @@
+"""The experiments: a file is a row or column of a table, `:variant` its size."""

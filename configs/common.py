@@ -1,0 +1,142 @@
+"""Every key of every stage once, with its unit and default."""
+
+from ml_collections import ConfigDict
+
+
+def model() -> ConfigDict:
+    """Which weights, and how they compute."""
+    c = ConfigDict()
+    # Hugging Face folder, hub id or orbax step; empty: fresh weights of `shape`.
+    c.path = ""
+    c.tokenizer = ""  # folder; empty: the model's own
+    c.shape = ConfigDict()
+    c.shape.vocab_size = 640
+    c.shape.num_layers = 3
+    c.shape.width = 128
+    c.shape.num_heads = 4
+    c.shape.num_kv_heads = 2
+    c.shape.head_dim = 32
+    c.shape.mlp_width = 384
+    c.shape.max_positions = 1024
+    c.compute_dtype = "float32"  # of activations; bfloat16 on accelerators
+    return c
+
+
+def mesh() -> ConfigDict:
+    """Devices along each axis; -1 takes the rest."""
+    return ConfigDict({"data": 1, "fsdp": -1, "tensor": 1})
+
+
+def sampler() -> ConfigDict:
+    """Shape of the decoding batch; results depend on `slots`, not on the rest."""
+    return ConfigDict({"slots": 128, "prefill_rows": 32})
+
+
+def grader() -> ConfigDict:
+    """Grading processes; `name` is an entry of grading.graders.GRADERS."""
+    return ConfigDict({"name": "math_verify", "workers": 1, "limit_s": 5.0})
+
+
+def prompt() -> ConfigDict:
+    """How a problem becomes a prompt."""
+    c = ConfigDict()
+    c.template = "{problem}"
+    c.thinking = "default"  # chat template's switch: "on", "off", or "default"
+    return c
+
+
+def train() -> ConfigDict:
+    """A run of the one loop: levers first, then sizes."""
+    c = ConfigDict()
+    c.seed = 0
+    c.model = model()
+    c.mesh = mesh()
+    c.source = ConfigDict()  # lever q
+    c.source.kind = "offline"  # offline: responses in a file; on_policy: sampled
+    c.source.data = ""  # rows of responses, or of problems
+    c.source.per_step = 64  # problems (groups of responses) per step
+    c.source.samples = 8  # on_policy: responses per problem
+    c.source.max_tokens = 48  # on_policy: budget of a response
+    c.source.temperature = 1.0  # on_policy
+    c.source.dynamic_batches = 1  # on_policy: up to so many draws to fill a step
+    c.credit = ConfigDict()  # lever w
+    c.credit.kind = "uniform"  # uniform, positives_only, group_advantage
+    c.credit.divide_by_std = True  # group_advantage
+    c.credit.keep = "all"  # group_advantage: all responses, or the best
+    c.credit.negatives = True  # group_advantage: keep negative weights
+    c.reward = ConfigDict({"right": 1.0, "wrong": 0.0, "overlong_buffer": 0})
+    c.objective = ConfigDict()
+    c.objective.kl_weight = 0.0  # lever beta
+    c.objective.kl_estimator = "k3"
+    c.objective.clip_low = 0.2
+    c.objective.clip_high = 0.28
+    c.objective.normaliser = "token_mean"
+    c.objective.updates_per_step = 1
+    c.objective.rows = 4  # microbatch rows, over all devices
+    c.objective.row_length = 96  # tokens
+    c.objective.remat = False
+    c.objective.unroll = 1  # layers per scan iteration
+    c.optimizer = ConfigDict()
+    c.optimizer.learning_rate = 1e-3
+    c.optimizer.num_steps = 200
+    c.optimizer.warmup_steps = 20
+    c.optimizer.final_fraction = 0.1  # of the learning rate, at the end of the cosine
+    c.optimizer.b2 = 0.98
+    c.optimizer.weight_decay = 0.0
+    c.optimizer.max_grad_norm = 1.0
+    c.prompt = prompt()
+    c.sampler = sampler()
+    c.grader = grader()
+    c.checkpoint = ConfigDict({"every_steps": 100, "keep": 2})
+    return c
+
+
+def distill() -> ConfigDict:
+    """Teacher samples, graded."""
+    c = ConfigDict()
+    c.seed = 0
+    c.model = model()
+    c.mesh = mesh()
+    c.problems = ""  # rows with problem and answer
+    c.samples = 8  # per problem
+    c.max_tokens = 80
+    c.temperature = 1.0
+    c.top_p = 1.0
+    c.prompt = prompt()
+    c.sampler = sampler()
+    c.grader = grader()
+    return c
+
+
+def evaluate() -> ConfigDict:
+    """Benchmarks on a model."""
+    c = ConfigDict()
+    c.seed = 0
+    c.model = model()
+    c.mesh = mesh()
+    c.benchmarks = ("math500",)
+    c.split = "test"  # of the small suite: test or dev
+    c.protocol = "standard"  # or paper
+    c.data_dir = ""  # local copies; empty: the hub
+    c.limit = 0  # items per benchmark; 0: all
+    c.max_tokens = 0  # lowers the protocol's budget; 0: as it is
+    c.samples = 0  # per item; 0: as the protocol says
+    c.thinking = "default"
+    c.sampler = sampler()
+    c.grader = grader()
+    return c
+
+
+def probe() -> ConfigDict:
+    """What moved between two models that were evaluated."""
+    c = ConfigDict()
+    c.base = ""  # model
+    c.tuned = ""  # model
+    c.base_records = ""  # workdir of launch.evaluate on each
+    c.tuned_records = ""
+    c.mesh = mesh()
+    c.compute_dtype = "float32"
+    c.texts = 100  # per benchmark
+    c.max_tokens = 128  # of a text
+    c.rows = 32  # texts per forward pass
+    return c

@@ -1,0 +1,21 @@
+"""Data of the small suite.
+
+python -m launch.suite --config=configs/small/suite.py --workdir=DIR
+"""
+
+from ml_collections import ConfigDict
+
+from configs import scales
+
+
+def get_config(scale: str = "small"):
+    """How much of everything; about 4 s."""
+    c = ConfigDict()
+    c.seed = 0
+    c.base_examples = scales.pick(scale, small=115_200, smoke=2_000)
+    c.teacher_examples = scales.pick(scale, small=20_480, smoke=1_000)
+    c.tokenizer_examples = scales.pick(scale, small=10_000, smoke=1_000)
+    c.num_questions = scales.pick(scale, small=200, smoke=10)  # per task, dev and test
+    c.tuned_tasks = ("chain", "product", "mod7")  # solve is held out
+    c.problems_per_task = scales.pick(scale, small=500, smoke=10)
+    return c

@@ -1,0 +1,139 @@
+"""ConfigDicts to parts: what several stages need, each in one place."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from launch import models
+from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.types import InputError, Verdict
+
+THINKING = {"default": None, "on": True, "off": False}
+
+
+class Layouts(NamedTuple):
+    """Placement for training and for decoding on one mesh."""
+
+    train: Any
+    decode: Any
+
+
+class Loaded(NamedTuple):
+    """A model ready to use: ModelConfig, weights, tokenizer, placement."""
+
+    config: Any
+    params: Any
+    text: Any
+    layouts: Layouts
+
+
+def layouts(mesh: ConfigDict) -> Layouts:
+    """The mesh of all devices, seen by the training and by the decoding rules."""
+    from transfer_reasoning.model.partition import Layout
+    from transfer_reasoning.runtime.mesh import make_mesh
+
+    devices = make_mesh(mesh.to_dict())
+    return Layouts(Layout.train(devices), Layout.decode(devices))
+
+
+def load_model(model: ConfigDict, mesh: ConfigDict, *, seed: int = 0) -> Loaded:
+    """Weights and tokenizer of a named model, or fresh weights of a shape."""
+    from transfer_reasoning.model.config import ModelConfig
+    from transfer_reasoning.model.decoder import init_params
+    from transfer_reasoning.text import Text
+
+    if not model.path and not model.tokenizer:
+        raise InputError(
+            "config.model.path and config.model.tokenizer are both empty; expected a"
+            " model, or a tokenizer to start fresh weights with"
+        )
+    placed = layouts(mesh)
+    if model.path:
+        located = models.locate(model.path)
+        config, params = models.load(
+            located, compute_dtype=model.compute_dtype, layout=placed.train
+        )
+        text = Text(Path(model.tokenizer or located.folder))
+    else:
+        text = Text(Path(model.tokenizer))
+        config = ModelConfig(**model.shape.to_dict(), compute_dtype=model.compute_dtype)
+        params = init_params(config, seed, placed.train)
+    if text.vocab_size > config.vocab_size:
+        raise InputError(
+            f"tokenizer {text.folder} has {text.vocab_size} ids and the model"
+            f" {config.vocab_size}; expected at most the model's: they do not match"
+        )
+    return Loaded(config, params, text, placed)
+
+
+def make_sampler(loaded: Loaded, sampler: ConfigDict) -> Any:
+    """A sampler for a loaded model that stops where its tokenizer says."""
+    from transfer_reasoning.sampling.engine import Sampler
+
+    return Sampler(
+        loaded.config,
+        slots=sampler.slots,
+        prefill_rows=sampler.prefill_rows,
+        stop_ids=loaded.text.stop_ids,
+        train_layout=loaded.layouts.train,
+        decode_layout=loaded.layouts.decode,
+    )
+
+
+@contextmanager
+def grading(grader: ConfigDict) -> Iterator[Any]:
+    """A pool of graders, closed on the way out."""
+    from transfer_reasoning.grading.graders import GRADERS
+    from transfer_reasoning.grading.pool import GraderPool
+
+    choose(GRADERS, grader.name, "config.grader.name")
+    with GraderPool(grader.workers, limit_s=grader.limit_s) as pool:
+        yield pool
+
+
+def grade_with(pool: Any, grader: str) -> Callable[[Sequence], list[Verdict]]:
+    """Grade (problem, response text) pairs with one grader."""
+    return lambda pairs: pool.grade((grader, p.gold, reply) for p, reply in pairs)
+
+
+def problems(source: str, text: Any, prompt: ConfigDict) -> list[Any]:
+    """Problems of a file as prompts with their gold answers."""
+    from transfer_reasoning.data.responses import prompt_tokens
+    from transfer_reasoning.data.sources import field, read_rows
+    from transfer_reasoning.rollouts.on_policy import Problem
+
+    rows = read_rows(source)
+    switch = thinking(prompt.thinking)
+    tokens = prompt_tokens(
+        rows, text, template=prompt.template, thinking=switch, where=source
+    )
+    return [
+        Problem(ids, {"answer": str(field(row, "answer", f"{source}, row {n}"))})
+        for n, (row, ids) in enumerate(zip(rows, tokens, strict=True), start=1)
+    ]
+
+
+def thinking(name: str) -> bool | None:
+    """The chat template's switch."""
+    return choose(THINKING, name, "config thinking")
+
+
+def choose(options: Mapping[str, Any], name: str, where: str) -> Any:
+    """`options[name]`, or an error that lists what there is."""
+    if name not in options:
+        raise InputError(f"{where} is {name!r}; expected one of {', '.join(options)}")
+    return options[name]
+
+
+class Counter:
+    """Progress from counts of what has finished."""
+
+    def __init__(self, shown: Reporter, what: str, total: int):
+        self._shown, self._what, self._total, self._done = shown, what, total, 0
+
+    def __call__(self, count: int) -> None:
+        self._done += count
+        self._shown.progress(self._what, self._done, self._total)

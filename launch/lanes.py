@@ -1,0 +1,78 @@
+"""The parent's side of `launch.lane`: a child process and the task it is at."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transfer_reasoning.runtime.origin import usable_cores
+
+MAX_LANES = 4  # at about 0.7 GiB each
+ACCELERATORS = ("nvidia0", "accel0", "vfio/0", "kfd")
+
+
+class Lane:
+    """A child that runs one task after another; `task` is None while it is idle."""
+
+    def __init__(self, workdir: Path, number: int, core: int | None):
+        logs = workdir / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        self.log = logs / f"lane_{number}.log"
+        self.task: Any = None
+        command = [sys.executable, "-u", "-m", "launch.lane", str(workdir.resolve())]
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                command if core is None else [*command, str(core)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=_environment(workdir),
+                start_new_session=True,  # Ctrl-C is the parent's to handle
+            )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self._say, self.events = self.process.stdin, self.process.stdout
+
+    def start(self, task: Any) -> None:
+        """Hand over a task."""
+        self.task = task
+        config = json.loads(task.config.to_json())
+        message = {"stage": task.stage, "config": config, "workdir": task.name}
+        self._say.write(json.dumps(message) + "\n")
+        self._say.flush()
+
+    def event(self) -> Mapping[str, Any]:
+        """The next thing it says; its end is an event too."""
+        line = self.events.readline()
+        if line:
+            return json.loads(line)
+        code = self.process.wait()
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return {"event": "crashed", "message": f"the process ended ({how})"}
+
+    def kill(self) -> None:
+        """End it and its children; stages are safe to kill."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+
+
+def cores(lanes: int) -> list[int | None]:
+    """A core for every lane; on an accelerator one lane that has them all."""
+    if any((Path("/dev") / name).exists() for name in ACCELERATORS):
+        return [None]
+    return list(usable_cores()[: lanes or MAX_LANES])
+
+
+def _environment(workdir: Path) -> dict[str, str]:
+    defaults = {
+        # Without huge pages a training step spends a third of its time on page faults.
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+        "JAX_COMPILATION_CACHE_DIR": str((workdir / ".xla").resolve()),
+    }
+    return defaults | dict(os.environ)

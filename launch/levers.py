@@ -1,0 +1,86 @@
+"""The levers of a training config as parts of the loop: source and credit."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from launch import build
+from transfer_reasoning.runtime.progress import Reporter
+
+
+@contextmanager
+def make_source(
+    config: ConfigDict, loaded: build.Loaded, shown: Reporter
+) -> Iterator[Any]:
+    """Lever q: a file of responses, or the policy sampled and graded."""
+    sources = {"offline": _offline, "on_policy": _on_policy}
+    kind = build.choose(sources, config.source.kind, "config.source.kind")
+    with kind(config, loaded, shown) as source:
+        yield source
+
+
+def make_credit(credit: ConfigDict) -> Any:
+    """Lever w by name."""
+    from transfer_reasoning.objectives import credit as credits
+
+    advantage = credits.GroupAdvantage(
+        divide_by_std=credit.divide_by_std, keep=credit.keep, negatives=credit.negatives
+    )
+    options = {
+        "uniform": credits.uniform,
+        "positives_only": credits.positives_only,
+        "group_advantage": advantage,
+    }
+    return build.choose(options, credit.kind, "config.credit.kind")
+
+
+@contextmanager
+def _offline(
+    config: ConfigDict, loaded: build.Loaded, shown: Reporter
+) -> Iterator[Any]:
+    from transfer_reasoning.data.responses import response_groups
+    from transfer_reasoning.data.sources import read_rows
+    from transfer_reasoning.rollouts.offline import Offline
+
+    data, longest = config.source.data, config.objective.row_length
+    groups, too_long = response_groups(
+        read_rows(data),
+        loaded.text,
+        template=config.prompt.template,
+        thinking=build.thinking(config.prompt.thinking),
+        max_length=longest,
+        where=data,
+    )
+    if too_long:
+        shown.line(f"{data}: left out {too_long} rows longer than row_length {longest}")
+    yield Offline(groups, groups_per_step=config.source.per_step, seed=config.seed)
+
+
+@contextmanager
+def _on_policy(
+    config: ConfigDict, loaded: build.Loaded, shown: Reporter
+) -> Iterator[Any]:
+    from transfer_reasoning.rollouts.on_policy import OnPolicy, Plan
+    from transfer_reasoning.rollouts.reward import Reward
+
+    source = config.source
+    plan = Plan(
+        problems_per_step=source.per_step,
+        samples_per_problem=source.samples,
+        max_tokens=source.max_tokens,
+        temperature=source.temperature,
+        dynamic_batches=source.dynamic_batches,
+        seed=config.seed,
+    )
+    problems = build.problems(source.data, loaded.text, config.prompt)
+    with build.grading(config.grader) as pool:
+        yield OnPolicy(
+            build.make_sampler(loaded, config.sampler),
+            problems,
+            plan,
+            grade=build.grade_with(pool, config.grader.name),
+            decode=loaded.text.decode,
+            reward=Reward(**config.reward.to_dict()),
+        )

@@ -1,0 +1,66 @@
+r"""What moved between two models: PCA shift, exact KL, rank shift.
+
+    python -m launch.probe --config=configs/probe.py --workdir=DIR \
+        --config.base=MODEL --config.base_records=EVALUATED \
+        --config.tuned=MODEL --config.tuned_records=EVALUATED
+
+The texts are the records of `launch.evaluate` on both models: token shift is measured
+on what the tuned model wrote, what the base wrote, and on question and gold answer;
+hidden states on the last. Writes probe.json, by benchmark.
+"""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from launch import build, door, models
+from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.types import InputError
+
+
+def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
+    """Probe every benchmark both models were evaluated on."""
+    from transfer_reasoning.runtime.records import read_json, read_jsonl, write_json
+
+    folders = {"base": Path(config.base_records), "tuned": Path(config.tuned_records)}
+    names = list(read_json(folders["base"] / "scores.json")["groups"])
+    from launch.device import prepare
+    from transfer_reasoning.probes.compare import compare_benchmark
+    from transfer_reasoning.text import Text
+
+    prepare()
+    layout = build.layouts(config.mesh).train
+    located = {"base": models.locate(config.base), "tuned": models.locate(config.tuned)}
+    (model, base), (other, tuned) = (
+        models.load(where, compute_dtype=config.compute_dtype, layout=layout)
+        for where in located.values()
+    )
+    if model.vocab_size != other.vocab_size:
+        raise InputError(
+            f"config.base has {model.vocab_size} token ids and config.tuned"
+            f" {other.vocab_size}; expected one vocabulary to compare them over"
+        )
+    text = Text(located["base"].folder)
+    found = {}
+    for number, name in enumerate(names, start=1):
+        records = {
+            who: read_jsonl(folder / "records" / f"{name}.jsonl")
+            for who, folder in folders.items()
+        }
+        found[name] = compare_benchmark(
+            base,
+            tuned,
+            records,
+            encode=text.encode,
+            config=model,
+            layout=layout,
+            texts=config.texts,
+            rows=config.rows,
+            max_tokens=config.max_tokens,
+        )
+        shown.progress("probe", number, len(names), name)
+    write_json(workdir / "probe.json", {"benchmarks": found})
+
+
+if __name__ == "__main__":
+    door.start_run(run)

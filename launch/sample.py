@@ -1,0 +1,141 @@
+r"""Generate from a model.
+
+    python -m launch.sample --model=MODEL --prompts=IN.jsonl --output=OUT.jsonl \
+        --max_tokens=256 --temperature=0.6 --top_p=0.95 --n=4 --seed=0
+
+A row of IN is {"prompt": text}, {"messages": [...]} (through the chat template) or
+{"prompt_tokens": [...]}. A row of OUT is a sample: the same plus `sample`, `tokens`,
+`text`, `logprobs` (nats, of each token under softmax(logits / temperature)) and
+`finish_reason`. Without --prompts, on a terminal, it is a conversation.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from configs import common
+from launch import build, door
+from transfer_reasoning.runtime.progress import reporter
+from transfer_reasoning.runtime.records import read_jsonl, write_jsonl
+from transfer_reasoning.types import InputError
+
+_MODEL = flags.DEFINE_string("model", None, "folder, hub id or orbax step")
+_PROMPTS = flags.DEFINE_string("prompts", None, "JSON lines; none: interactive")
+_OUTPUT = flags.DEFINE_string("output", None, "JSON lines to write")
+_MAX_TOKENS = flags.DEFINE_integer("max_tokens", 256, "budget of a response", 1)
+_TEMPERATURE = flags.DEFINE_float("temperature", 1.0, "0 is greedy", 0.0)
+_TOP_K = flags.DEFINE_integer("top_k", 0, "0 is off", 0)
+_TOP_P = flags.DEFINE_float("top_p", 1.0, "1 is off", 0.0, 1.0)
+_N = flags.DEFINE_integer("n", 1, "samples per prompt", 1)
+_SEED = flags.DEFINE_integer("seed", 0, "of all draws", 0, 2**32 - 1)
+_STOP = flags.DEFINE_multi_string("stop", [], "text that ends a response; repeatable")
+_THINKING = flags.DEFINE_enum("thinking", "default", list(build.THINKING), "template")
+_SLOTS = flags.DEFINE_integer("slots", 16, "sequences decoded side by side", 1)
+_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "of compute")
+
+
+def main() -> None:
+    """Sample a file of prompts, or talk."""
+    if not _MODEL.value:
+        raise InputError("flag --model is not set; expected a folder, hub id or step")
+    if _PROMPTS.value and not _OUTPUT.value:
+        raise InputError(
+            "flag --output is not set; expected a file to write samples to"
+        )
+    if not _PROMPTS.value and not sys.stdin.isatty():
+        raise InputError(
+            "flag --prompts is not set and this is no terminal to talk on; expected a"
+            " file of JSON lines"
+        )
+    rows = read_jsonl(Path(_PROMPTS.value)) if _PROMPTS.value else []
+    from launch.device import prepare
+
+    prepare()
+    model = common.model()
+    model.path, model.compute_dtype = _MODEL.value, _DTYPE.value
+    loaded = build.load_model(model, common.mesh())
+    sampler_config = common.sampler()
+    sampler_config.slots = _SLOTS.value
+    sampler_config.prefill_rows = min(_SLOTS.value, sampler_config.prefill_rows)
+    sampler = build.make_sampler(loaded, sampler_config)
+    sampler.update(loaded.params)
+    if rows:
+        samples = _sample(loaded, sampler, rows)
+        write_jsonl(Path(_OUTPUT.value), samples)
+        print(f"{_OUTPUT.value}: {len(samples)} samples of {len(rows)} prompts")
+    else:
+        _talk(loaded, sampler)
+
+
+def _sample(loaded: build.Loaded, sampler: Any, rows: list) -> list[dict[str, Any]]:
+    """Every row `--n` times."""
+    from transfer_reasoning.sampling.choose import Sampling
+    from transfer_reasoning.sampling.engine import Request
+    from transfer_reasoning.text import truncate_at_stop
+
+    prompts = [_prompt(loaded.text, row, n) for n, row in enumerate(rows, start=1)]
+    requests = [
+        Request(
+            prompt=prompt,
+            max_tokens=_MAX_TOKENS.value,
+            seed=_SEED.value,
+            address=(0, number, sample),
+        )
+        for number, prompt in enumerate(prompts)
+        for sample in range(_N.value)
+    ]
+    sampling = Sampling(
+        temperature=_TEMPERATURE.value, top_k=_TOP_K.value, top_p=_TOP_P.value
+    )
+    stop = tuple(_STOP.value)
+    shown = reporter()
+    completions = sampler.generate(
+        requests,
+        sampling,
+        cut=(lambda tokens: loaded.text.cut_at_stop(tokens, stop)) if stop else None,
+        on_finished=build.Counter(shown, "sample", len(requests)),
+    )
+    shown.close()
+    return [
+        {
+            **rows[request.address[1]],
+            "sample": request.address[2],
+            "tokens": list(completion.tokens),
+            "text": truncate_at_stop(loaded.text.decode(completion.tokens), stop),
+            "logprobs": list(completion.logprobs),
+            "finish_reason": completion.finish_reason,
+        }
+        for request, completion in zip(requests, completions, strict=True)
+    ]
+
+
+def _prompt(text: Any, row: Mapping[str, Any], number: int) -> tuple[int, ...]:
+    if "prompt_tokens" in row:
+        return tuple(int(token) for token in row["prompt_tokens"])
+    if "messages" in row:
+        switch = build.thinking(_THINKING.value)
+        return tuple(text.prompt(row["messages"], thinking=switch))
+    if "prompt" in row:
+        return tuple(text.encode(row["prompt"]))
+    raise InputError(
+        f"{_PROMPTS.value}, row {number} has {', '.join(sorted(row)) or 'nothing'};"
+        " expected prompt, messages or prompt_tokens"
+    )
+
+
+def _talk(loaded: build.Loaded, sampler: Any) -> None:
+    """A conversation: the whole of it is the prompt of every turn."""
+    print("Talk to the model; an empty line ends.")
+    messages: list[dict[str, str]] = []
+    while line := input("> ").strip():
+        messages.append({"role": "user", "content": line})
+        (row,) = _sample(loaded, sampler, [{"messages": messages}])[:1]
+        print(row["text"])
+        messages.append({"role": "assistant", "content": row["text"]})
+
+
+if __name__ == "__main__":
+    door.start_tool(main)

@@ -1,0 +1,92 @@
+r"""What a model thinks of given text: log-probability, rank and entropy per token.
+
+    python -m launch.score --model=MODEL --input=IN.jsonl --output=OUT.jsonl
+
+A row of IN is {"text": ...} or {"tokens": [...]}. A row of OUT adds `tokens`, and for
+positions 1.. `logprobs` (nats), `ranks` (1 = most likely of the whole vocabulary) and
+`entropies` (nats, of the distribution the token came from).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from configs import common
+from launch import build, door
+from transfer_reasoning.runtime.progress import reporter
+from transfer_reasoning.runtime.records import read_jsonl, write_jsonl
+from transfer_reasoning.types import InputError
+
+_MODEL = flags.DEFINE_string("model", None, "folder, hub id or orbax step")
+_INPUT = flags.DEFINE_string("input", None, "JSON lines to score")
+_OUTPUT = flags.DEFINE_string("output", None, "JSON lines to write")
+_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "of compute")
+
+
+def main() -> None:
+    """Score a file."""
+    for flag in (_MODEL, _INPUT, _OUTPUT):
+        if not flag.value:
+            raise InputError(f"flag --{flag.name} is not set; see --help")
+    rows = read_jsonl(Path(_INPUT.value))
+    from launch.device import prepare
+    from transfer_reasoning.probes.collect import score_texts
+
+    prepare()
+    model = common.model()
+    model.path, model.compute_dtype = _MODEL.value, _DTYPE.value
+    loaded = build.load_model(model, common.mesh())
+    texts = [_tokens(loaded, row, n) for n, row in enumerate(rows, start=1)]
+    shown = reporter()
+    scores = score_texts(
+        loaded.params,
+        texts,
+        config=loaded.config,
+        layout=loaded.layouts.train,
+        on_finished=build.Counter(shown, "score", len(texts)),
+    )
+    shown.close()
+    write_jsonl(
+        Path(_OUTPUT.value),
+        (
+            {
+                **row,
+                "tokens": list(tokens),
+                "logprobs": score.logprob_BT.tolist(),
+                "ranks": score.rank_BT.tolist(),
+                "entropies": score.entropy_BT.tolist(),
+            }
+            for row, tokens, score in zip(rows, texts, scores, strict=True)
+        ),
+    )
+    print(f"{_OUTPUT.value}: {len(rows)} texts, {sum(map(len, texts))} tokens")
+
+
+def _tokens(loaded: build.Loaded, row: Mapping[str, Any], number: int) -> list[int]:
+    where = f"{_INPUT.value}, row {number}"
+    if "tokens" in row:
+        tokens = [int(token) for token in row["tokens"]]
+    elif "text" in row:
+        tokens = loaded.text.encode(row["text"])
+    else:
+        raise InputError(
+            f"{where} has {', '.join(sorted(row)) or 'nothing'}; expected text or"
+            " tokens"
+        )
+    vocab, longest = loaded.config.vocab_size, loaded.config.max_positions
+    if not 2 <= len(tokens) <= longest:
+        raise InputError(
+            f"{where} has {len(tokens)} tokens; expected 2 to {longest}: a token is"
+            " scored given those before it"
+        )
+    if min(tokens) < 0 or max(tokens) >= vocab:
+        raise InputError(
+            f"{where} has token id {max(tokens)}; expected 0 to {vocab - 1}"
+        )
+    return tokens
+
+
+if __name__ == "__main__":
+    door.start_tool(main)

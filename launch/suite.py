@@ -1,0 +1,44 @@
+r"""The small suite's own data: tokenizer, questions, base and teacher corpora.
+
+    python -m launch.suite --config=configs/small/suite.py --workdir=DIR
+
+Writes tokenizer/ (a Hugging Face tokenizer), questions/ (TensorFlow Datasets, one split
+per task and set), problems.jsonl (the tuning problems), base.parquet and
+teacher.parquet.
+"""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from launch import door
+from transfer_reasoning.runtime.progress import Reporter
+
+
+def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
+    """Write the data of one seed."""
+    from transfer_reasoning.runtime.records import write_jsonl
+    from transfer_reasoning.small_suite import corpus, tasks
+    from transfer_reasoning.small_suite.tokenizer import train_tokenizer
+
+    base = list(corpus.base_corpus(config.base_examples, config.seed))
+    teacher = list(corpus.teacher_corpus(config.teacher_examples, config.seed))
+    corpus.write_parquet(workdir / "base.parquet", base)
+    corpus.write_parquet(workdir / "teacher.parquet", teacher)
+    sample = [*base[: config.tokenizer_examples], *teacher[: config.tokenizer_examples]]
+    train_tokenizer(workdir / "tokenizer", sample)
+    counts = {"dev": config.num_questions, "test": config.num_questions}
+    tasks.write_questions(workdir / "questions", counts)
+    problems = tasks.tuning_problems(
+        config.tuned_tasks, config.problems_per_task, config.seed
+    )
+    write_jsonl(workdir / "problems.jsonl", problems)
+    own = tasks.own_style_responses(
+        config.tuned_tasks, config.problems_per_task, config.seed
+    )
+    write_jsonl(workdir / "own_style.jsonl", own)
+    shown.line(f"{workdir}: {len(base)} base examples, {len(problems)} problems")
+
+
+if __name__ == "__main__":
+    door.start_run(run)

@@ -1,0 +1,97 @@
+"""What people see of a study: bars on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from transfer_reasoning.runtime.progress import Bar
+
+STATUS_EVERY_S = 20.0
+
+
+class View:
+    """Overall progress with time left, and every running task's own.
+
+    Time left follows from the tasks' weights: what has been done in this run, by
+    weight, against the time it took, whatever the machine and the number of lanes.
+    """
+
+    def __init__(self) -> None:
+        self._bar = Bar() if sys.stdout.isatty() and sys.stderr.isatty() else None
+        self._began = self._last_line = time.monotonic()
+        self._weights: dict[str, float] = {}
+        self._done: dict[str, float] = {}  # weight done in this run, by task
+        self._left = 0.0
+        self._started: dict[str, float] = {}
+        self._notes: dict[str, str] = {}
+        self._finished = 0
+
+    def start(self, tasks: Sequence[Any], finished: Iterable[str]) -> None:
+        """All tasks, and the names of those that were done before."""
+        self._weights = {task.name: task.weight for task in tasks}
+        before = set(finished)
+        self._finished = len(before)
+        self._left = sum(w for name, w in self._weights.items() if name not in before)
+        if before:
+            self._say(f"{len(before)} of {len(tasks)} tasks were done before")
+
+    def began(self, task: Any) -> None:
+        """A lane took a task."""
+        self._started[task.name] = time.monotonic()
+        self._done[task.name] = 0.0
+
+    def progress(self, task: Any, what: str, done: int, total: int, note: str) -> None:
+        """A running task's own progress."""
+        self._done[task.name] = 0.95 * task.weight * done / max(1, total)
+        self._notes[task.name] = f"{what} {done}/{total}"
+        if self._bar:
+            self._bar.progress(task.name, done, total, note)
+        self._overall()
+
+    def line(self, text: str) -> None:
+        """A line of a task: shown on a terminal; its own log has it too."""
+        if self._bar and not text.startswith("step "):
+            self._bar.line(text)
+
+    def ended(self, task: Any) -> None:
+        """A task is done."""
+        self._finished += 1
+        self._done[task.name] = task.weight
+        self._notes.pop(task.name, None)
+        seconds = time.monotonic() - self._started[task.name]
+        if self._bar:
+            self._bar.remove(task.name)
+        self._say(f"{task.name}: {seconds:.0f} s")
+        self._overall()
+
+    def tick(self) -> None:
+        """Called about every second."""
+        if not self._bar and time.monotonic() - self._last_line > STATUS_EVERY_S:
+            self._say(", ".join(f"{n} {note}" for n, note in self._notes.items()))
+
+    def close(self) -> None:
+        """Take the bars away."""
+        if self._bar:
+            self._bar.close()
+
+    def _overall(self) -> None:
+        if self._bar:
+            done = int(sum(self._done.values()))
+            self._bar.progress("study", done, int(self._left), self._time_left())
+
+    def _time_left(self) -> str:
+        done = sum(self._done.values())
+        elapsed = time.monotonic() - self._began
+        if done < 1:
+            return "time left unknown"
+        seconds = int((self._left - done) * elapsed / done)
+        return f"{seconds // 60}:{seconds % 60:02d} left"
+
+    def _say(self, text: str) -> None:
+        self._last_line = time.monotonic()
+        count = f"[{self._finished}/{len(self._weights)}]"
+        if self._bar:
+            self._bar.line(f"{count} {text}")
+        else:
+            print(f"{count} {self._time_left():>17s}  {text}", flush=True)
