@@ -1,0 +1,1 @@
+"""The paper's figures, redrawn from a study: one file per exhibit."""

@@ -1,0 +1,111 @@
+"""One look for all figures, on light and dark pages alike.
+
+Text, axes and grid are drawn in three marker colours that `to_svg` turns into CSS
+variables of the page, so one SVG serves both themes. Settings keep their colour through
+all figures: supervised blue, reinforcement orange (as in the paper), off-policy dark,
+on-policy light; controls green and grey.
+"""
+
+import io
+import re
+
+import matplotlib
+
+matplotlib.use("svg")
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+INK, MUTED, GRID = "#010203", "#040506", "#070809"
+VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)"}
+
+COLOURS = {
+    "base": "#8a8f98",
+    "off_policy_sft": "#2563b8",
+    "on_policy_sft": "#6fb3e8",
+    "off_policy_rl": "#b4501e",
+    "on_policy_rl_no_kl": "#f2a65a",
+    "on_policy_rl": "#e07b28",
+    "own_style_sft": "#3f9b6c",
+}
+OTHER_COLOUR = "#8d6cab"
+LABELS = {
+    "base": "base",
+    "off_policy_sft": "off-policy SFT",
+    "on_policy_sft": "on-policy SFT",
+    "off_policy_rl": "off-policy RL",
+    "on_policy_rl_no_kl": "on-policy RL, no KL",
+    "on_policy_rl": "on-policy RL",
+    "own_style_sft": "own-style SFT (control)",
+}
+GROUPS = {"math": "Mathematics", "other": "Other reasoning", "non": "Non-reasoning"}
+
+RC = {
+    "svg.fonttype": "none",  # text stays text: searchable, and in the page's own font
+    "svg.hashsalt": "transfer-reasoning",
+    "font.family": "sans-serif",
+    "font.size": 9.5,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.constrained_layout.use": True,
+}
+
+
+plt.rcParams.update(RC)
+
+
+def colour(name: str) -> str:
+    """The colour of a setting, a control or a sweep run."""
+    return COLOURS.get(name, OTHER_COLOUR)
+
+
+def label(name: str) -> str:
+    """The name people read."""
+    if name in LABELS:
+        return LABELS[name]
+    return (
+        name.replace("_lr_", ", rate ")
+        .replace("_", " ")
+        .replace("off policy", "off-policy")
+    )
+
+
+def figure(width: float, height: float, columns: int = 1, **options):
+    """(figure, axes) in inches, in the house style."""
+    with plt.rc_context(RC):
+        return plt.subplots(
+            1, columns, figsize=(width, height), squeeze=True, **options
+        )
+
+
+def to_svg(drawn: Figure) -> str:
+    """The figure as an `<svg>` element with the page's colours; closes it."""
+    stream = io.StringIO()
+    drawn.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    plt.close(drawn)
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    for marker, variable in VARIABLES.items():
+        text = text.replace(marker, variable)
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # The viewBox scales it; a fixed size would overflow a phone.
+    text = re.sub(r'(<svg[^>]*?) width="[\d.]+pt"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) height="[\d.]+pt"', r"\1", text, count=1)
+    return text.replace("font-family: sans-serif", "font-family: inherit")

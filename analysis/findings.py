@@ -1,0 +1,131 @@
+"""What a study found, in sentences: where the paper's ordering held and where not.
+
+The claims are those of the paper's ablation (arXiv 2507.00432 v2, Table 4 and section
+5). Each is decided by an interval, over items and, with several seeds, over seeds:
+held, did not hold, or undecided (the interval covers the border).
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+from analysis import gains
+from analysis.results import Study
+from transfer_reasoning.intervals import Interval
+
+HELD, FAILED, OPEN = "held", "did not hold", "undecided"
+ON_POLICY = ("on_policy_sft", "on_policy_rl_no_kl", "on_policy_rl")
+OFF_POLICY = ("off_policy_sft", "off_policy_rl")
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A claim of the paper, and the quantity that is above 0 if it holds."""
+
+    text: str
+    quantity: Callable[[Study], Interval]
+
+
+def _gain(name: str, group: str) -> Callable[[Study], Interval]:
+    return lambda study: gains.gain(study, name, study.groups[group])
+
+
+def _difference(first: str, second: str, group: str) -> Callable[[Study], Interval]:
+    return lambda study: gains.difference(study, first, second, study.groups[group])
+
+
+def _negated(quantity: Callable[[Study], Interval]) -> Callable[[Study], Interval]:
+    def negate(study: Study) -> Interval:
+        value = quantity(study)
+        return Interval(-value.mean, -value.high, -value.low)
+
+    return negate
+
+
+NON, OTHER, MATH = "non_reasoning", "other_reasoning", "math"
+
+CLAIMS = (
+    Claim("off-policy SFT gains on mathematics", _gain("off_policy_sft", MATH)),
+    Claim("on-policy RL gains on mathematics", _gain("on_policy_rl", MATH)),
+    Claim(
+        "off-policy SFT gains more on mathematics than on-policy RL",
+        _difference("off_policy_sft", "on_policy_rl", MATH),
+    ),
+    Claim("off-policy SFT gains on other reasoning", _gain("off_policy_sft", OTHER)),
+    Claim("on-policy RL gains on other reasoning", _gain("on_policy_rl", OTHER)),
+    Claim(
+        "off-policy SFT loses on non-reasoning", _negated(_gain("off_policy_sft", NON))
+    ),
+    Claim("on-policy SFT gains on non-reasoning", _gain("on_policy_sft", NON)),
+    Claim("on-policy RL gains on non-reasoning", _gain("on_policy_rl", NON)),
+    Claim(
+        "on-policy SFT keeps more non-reasoning than off-policy SFT",
+        _difference("on_policy_sft", "off_policy_sft", NON),
+    ),
+    Claim(
+        "on-policy RL keeps more non-reasoning than off-policy RL",
+        _difference("on_policy_rl", "off_policy_rl", NON),
+    ),
+    Claim(
+        "off-policy RL keeps more non-reasoning than off-policy SFT",
+        _difference("off_policy_rl", "off_policy_sft", NON),
+    ),
+)
+
+
+def decide(value: Interval) -> str:
+    """Is a quantity that should be above 0 above it, below it, or neither for sure?"""
+    if value.low > 0:
+        return HELD
+    return FAILED if value.high < 0 else OPEN
+
+
+def verdicts(study: Study) -> list[tuple[Claim, Interval, str]]:
+    """Every claim with its quantity and what became of it."""
+    found = [(claim, claim.quantity(study)) for claim in CLAIMS]
+    return [(claim, value, decide(value)) for claim, value in found]
+
+
+def sentences(study: Study) -> list[str]:
+    """A sentence on the headline, and one per seed on the paper's ordering."""
+    return [_headline(study), *_by_seed(study)]
+
+
+def _headline(study: Study) -> str:
+    parts = []
+    for name in ("off_policy_sft", "on_policy_rl"):
+        changes = ", ".join(
+            f"{label} {_points(gains.gain(study, name, study.groups[group]))}"
+            for label, group in (
+                ("mathematics", MATH),
+                ("other reasoning", OTHER),
+                ("non-reasoning", NON),
+            )
+        )
+        parts.append(f"{name.replace('_', ' ')}: {changes}")
+    return "; ".join(parts) + " (points over the base, 95% interval)."
+
+
+def _by_seed(study: Study) -> Iterator[str]:
+    for seed, runs in sorted(study.seeds.items()):
+        one = Study(study.config, study.groups, {seed: runs}, study.marks)
+        by_verdict: dict[str, list[str]] = {HELD: [], FAILED: [], OPEN: []}
+        for claim, value, verdict in verdicts(one):
+            by_verdict[verdict].append(f"{claim.text} ({_signed(value.mean)})")
+        text = "; ".join(
+            f"{verdict}: {_join(claims)}"
+            for verdict, claims in by_verdict.items()
+            if claims
+        )
+        yield f"Seed {seed}, of the paper's ordering {text}."
+
+
+def _join(parts: Sequence[str]) -> str:
+    return ", ".join(parts)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.1f}"
+
+
+def _points(value: Interval) -> str:
+    return f"{value.mean:+.1f} [{value.low:+.1f}, {value.high:+.1f}]"
