@@ -108,8 +108,8 @@ are from the base. {sweep}</p>
 def _ordering(summary: Summary) -> str:
     found = "".join(f"<li>{escape(text)}</li>" for text in summary["findings"][1:])
     return f"""<p>Claims of the paper's ablation (arXiv 2507.00432, Table 4), each
-decided by a 95% interval over items: held, did not hold, or undecided where the interval covers
-0. The number is the quantity that should be above 0, in points.</p>
+decided by a 95% interval over items: held, did not hold, or undecided where the
+interval covers 0. The number is the quantity that should be above 0, in points.</p>
 <ul>{found}</ul>"""
 
 
@@ -150,8 +150,9 @@ def _inside(summary: Summary, figures: Figures) -> str:
         if f"pca_{name}" in figures
     )
     return f"""<p>Mean over the twelve tasks. KL is exact over the vocabulary, in nats
-per token of the tuned model's own responses; the paper's estimate is the mean log-ratio of
-the tokens written. Rank shift is how many ranks tuning lifted what is written.</p>
+per token of the tuned model's own responses; the paper's estimate is the mean
+log-ratio of the tokens written. Rank shift is how many ranks tuning lifted what is
+written.</p>
 {table(heads, rows)}
 {figures_row([figures["kl_forward"], figures["kl_reverse"]])}
 {figures_row([figures["rank_shift"], figures["pca_shift"]])}
