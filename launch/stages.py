@@ -6,6 +6,7 @@ two of them compared.
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -17,6 +18,7 @@ from transfer_reasoning.small_suite.tasks import QUESTIONS
 WEIGHTS = {"suite": 5, "distill": 25, "evaluate": 5, "probe": 10}
 TRAIN_WEIGHTS = {"base": 170, "teacher": 60, "on_policy_rl": 35, "off_policy_rl": 12}
 TRAIN_WEIGHT = 28
+RATE = "optimizer.learning_rate"
 
 
 def study_tasks(config: ConfigDict) -> list[Task]:
@@ -61,10 +63,11 @@ class _Seed:
             yield name, f"ablation.{name}", {}
         for name in self.config.controls:
             yield name, f"small.{name}", {}
-        for rate in self.config.sweep_rates if self.config.sweep else ():
-            overrides = {"optimizer.learning_rate": rate}
-            name = f"off_policy_sft_lr_{rate:g}"
-            yield name, "ablation.off_policy_sft", overrides
+        if not self.config.sweep:
+            return
+        for name, rate in product(self.config.sweep_settings, self.config.sweep_rates):
+            if rate != _config(f"ablation.{name}", self.config.scale)[RATE]:
+                yield f"{name}_lr_{rate:g}", f"ablation.{name}", {RATE: rate}
 
     def _tuned(
         self, name: str, file: str, overrides: Mapping[str, Any]
@@ -120,9 +123,12 @@ class _Seed:
         self, name: str, stage: str, file: str, needs: Sequence[str] = (), **overrides
     ) -> Task:
         """A task whose config is a file's, with overrides by dotted key."""
-        module = importlib.import_module(f"configs.{file}")
-        config = module.get_config(self.config.scale)
+        config = _config(file, self.config.scale)
         config.update_from_flattened_dict(overrides)
         model = name.split("/")[1]
         weight = WEIGHTS.get(stage) or TRAIN_WEIGHTS.get(model, TRAIN_WEIGHT)
         return Task(name=name, stage=stage, config=config, needs=needs, weight=weight)
+
+
+def _config(file: str, scale: str) -> ConfigDict:
+    return importlib.import_module(f"configs.{file}").get_config(scale)

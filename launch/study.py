@@ -19,7 +19,13 @@ from transfer_reasoning.runtime.progress import Reporter
 from transfer_reasoning.runtime.records import DONE
 from transfer_reasoning.types import InputError
 
-FREE_KEYS = ("num_seeds", "sweep", "sweep_rates", "lanes")  # they only add tasks
+FREE_KEYS = (
+    "num_seeds",
+    "sweep",
+    "sweep_settings",
+    "sweep_rates",
+    "lanes",
+)  # they only add tasks
 
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
