@@ -19,7 +19,8 @@ from transfer_reasoning.runtime.progress import Reporter
 from transfer_reasoning.runtime.records import DONE
 from transfer_reasoning.types import InputError
 
-FREE_KEYS = (
+# They only add tasks, or say how many run at once.
+FREE_KEYS = ("num_seeds", "sweep", "sweep_settings", "sweep_rates", "lanes")
     "num_seeds",
     "sweep",
     "sweep_settings",
