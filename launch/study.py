@@ -21,12 +21,6 @@ from transfer_reasoning.types import InputError
 
 # They only add tasks, or say how many run at once.
 FREE_KEYS = ("num_seeds", "sweep", "sweep_settings", "sweep_rates", "lanes")
-    "num_seeds",
-    "sweep",
-    "sweep_settings",
-    "sweep_rates",
-    "lanes",
-)  # they only add tasks
 
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
