@@ -51,23 +51,18 @@ def score(study: Study, name: str, benchmarks: Sequence[str]) -> Interval:
 def index(study: Study, name: str) -> dict[str, dict[str, Value]]:
     """The index of the scores averaged over seeds, in its three forms.
 
-    v2_pooled takes its sigma from all models of the study but the base.
+    v2_pooled takes its sigma from the settings: see docs/decisions/0006.
     """
-    base = mean_scores(study, BASE)
-    pool = [(base, mean_scores(study, other)) for other in study.names]
-    sigma = pool_sigma(pool, study.groups)
-    tuned = mean_scores(study, name)
+    sigma = _settings_sigma(study)
+    base, tuned = mean_scores(study, BASE), mean_scores(study, name)
     return transferability(base, tuned, study.groups, pooled_sigma=sigma)
 
 
 def index_intervals(study: Study, name: str) -> dict[str, dict[str, list | None]]:
     """95% bootstrap intervals of the index over items; None where too many draws have
     no value."""
-    rng = np.random.default_rng(0)
-    draws = {who: _resampled_scores(study, who, rng) for who in (BASE, name)}
-    base = mean_scores(study, BASE)
-    pool = [(base, mean_scores(study, other)) for other in study.names]
-    sigma = pool_sigma(pool, study.groups)
+    draws = {who: _resampled_scores(study, who) for who in (BASE, name)}
+    sigma = _settings_sigma(study)
     values: dict[str, dict[str, list[float]]] = {
         form: {short: [] for short in OTHERS} for form in FORMS
     }
@@ -105,17 +100,24 @@ def short_groups(study: Study) -> Mapping[str, list[str]]:
     return {SHORT[group]: names for group, names in study.groups.items()}
 
 
-def _paired(base: Run, tuned: Run, benchmark: str) -> list[float]:
+def _settings_sigma(study: Study) -> Mapping[str, float]:
+    base = mean_scores(study, BASE)
+    pool = [(base, mean_scores(study, name)) for name in study.config["settings"]]
+    return pool_sigma(pool, study.groups)
+
+
+def _paired(base: Run, tuned: Run, benchmark: str) -> np.ndarray:
     """Change of every item; both models answered the same ones."""
-    before, after = base.items[benchmark], tuned.items[benchmark]
-    return [after[item] - before[item] for item in before]
+    return _in_order(base, tuned, benchmark) - _in_order(base, base, benchmark)
 
 
-def _resampled_scores(study: Study, name: str, rng) -> dict[str, np.ndarray]:
+def _resampled_scores(study: Study, name: str) -> dict[str, np.ndarray]:
+    """Bootstrap draws of every score; a draw has the same items for every model."""
+    rng = np.random.default_rng(0)
     return {
         benchmark: np.mean(
             [
-                resample(np.array(list(runs[name].items[benchmark].values())), rng)
+                resample(_in_order(runs[BASE], runs[name], benchmark), rng)
                 for runs in study.seeds.values()
             ],
             axis=0,
@@ -123,3 +125,8 @@ def _resampled_scores(study: Study, name: str, rng) -> dict[str, np.ndarray]:
         for benchmarks in study.groups.values()
         for benchmark in benchmarks
     }
+
+
+def _in_order(base: Run, run: Run, benchmark: str) -> np.ndarray:
+    """Items of `run` in the base's order."""
+    return np.array([run.items[benchmark][item] for item in base.items[benchmark]])

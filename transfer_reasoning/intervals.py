@@ -6,10 +6,12 @@ the same questions; with several seeds the seeds are resampled first and the ite
 within each, so the interval covers both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+Values = Sequence[float] | np.ndarray  # one per item
 
 RESAMPLES = 4_000
 LEVEL = 0.95
@@ -28,9 +30,7 @@ def mean_interval(values_I: Sequence[float], *, seed: int = 0) -> Interval:
     return nested_interval([[values_I]], seed=seed)
 
 
-def nested_interval(
-    seeds: Sequence[Sequence[Sequence[float]]], *, seed: int = 0
-) -> Interval:
+def nested_interval(seeds: Sequence[Sequence[Values]], *, seed: int = 0) -> Interval:
     """Interval of a mean over seeds of a mean over groups of items.
 
     `seeds[s][g]` holds one value per item of group g (a benchmark) under seed s. All
@@ -45,7 +45,7 @@ def nested_interval(
 
 
 def resampled_means(
-    seeds: Sequence[Sequence[Sequence[float]]], rng: np.random.Generator
+    seeds: Sequence[Sequence[Values]], rng: np.random.Generator
 ) -> np.ndarray:
     """Means of `RESAMPLES` resampled studies, float64 [RESAMPLES]."""
     by_seed = [
@@ -67,23 +67,3 @@ def resample(values_I: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         picks = rng.integers(0, count, (min(500, RESAMPLES - start), count))
         means[start : start + len(picks)] = values_I[picks].mean(axis=1)
     return means
-
-
-def interval_of(
-    statistic: Callable[[np.random.Generator], float],
-    *,
-    seed: int = 0,
-    draws: int = 1000,
-) -> tuple[float, float]:
-    """Bounds of a statistic that draws its own resample; nan draws are left out.
-
-    Returns (nan, nan) where fewer than half of the draws are numbers.
-    """
-    rng = np.random.default_rng(seed)
-    values = np.array([statistic(rng) for _ in range(draws)])
-    values = values[np.isfinite(values)]
-    if len(values) < draws / 2:
-        return (np.nan, np.nan)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)

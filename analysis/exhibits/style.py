@@ -8,6 +8,7 @@ on-policy light; controls green and grey.
 
 import io
 import re
+from typing import Any
 
 import matplotlib
 
@@ -40,7 +41,7 @@ LABELS = {
 }
 GROUPS = {"math": "Mathematics", "other": "Other reasoning", "non": "Non-reasoning"}
 
-RC = {
+RC: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: searchable, and in the page's own font
     "svg.hashsalt": "transfer-reasoning",
     "font.family": "sans-serif",
@@ -73,18 +74,14 @@ plt.rcParams.update(RC)
 
 def colour(name: str) -> str:
     """The colour of a setting, a control or a sweep run."""
-    return COLOURS.get(name, OTHER_COLOUR)
+    return COLOURS.get(name.partition("_lr_")[0], OTHER_COLOUR)
 
 
 def label(name: str) -> str:
     """The name people read."""
-    if name in LABELS:
-        return LABELS[name]
-    return (
-        name.replace("_lr_", ", rate ")
-        .replace("_", " ")
-        .replace("off policy", "off-policy")
-    )
+    setting, _, rate = name.partition("_lr_")
+    text = LABELS.get(setting, setting.replace("_", " "))
+    return f"{text}, rate {float(rate):g}" if rate else text
 
 
 def figure(width: float, height: float, columns: int = 1, **options):

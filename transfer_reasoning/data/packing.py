@@ -7,6 +7,7 @@ for it, so it may be left out; it still counts in the mean.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -88,8 +89,8 @@ def _first_fit(sizes: Sequence[int], length: int) -> list[tuple[int, int]]:
 
 
 def _empty(rows: int, length: int) -> TrainBatch:
-    integers = lambda: np.zeros((rows, length), np.int32)
-    floats = lambda value=0.0: np.full((rows, length), value, np.float32)
+    integers: Any = lambda: np.zeros((rows, length), np.int32)
+    floats: Any = lambda value=0.0: np.full((rows, length), value, np.float32)
     return TrainBatch(
         tokens_BT=integers(),
         positions_BT=integers(),

@@ -83,7 +83,7 @@ def _from_tfds(source: str) -> list[Row]:
     if not name:
         raise InputError(f"source {source!r} names no split; expected tfds:NAME:SPLIT")
     if Path(name).is_dir():
-        builder = tfds.builder_from_directory(name)
+        builder: Any = tfds.builder_from_directory(name)
     else:
         builder = tfds.builder(name, file_format="array_record")
         builder.download_and_prepare()

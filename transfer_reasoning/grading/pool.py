@@ -61,6 +61,8 @@ class GraderPool:
         grader, gold, response = question
         line = json.dumps({"grader": grader, "gold": dict(gold), "response": response})
         process = self._worker()
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.write(line + "\n")
             process.stdin.flush()

@@ -8,7 +8,7 @@ for the slice it owns, and only those bytes are read.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -159,11 +159,11 @@ def write_config(folder: Path, config: ModelConfig, *, dtype: str) -> None:
     (folder / "config.json").write_text(text + "\n")
 
 
-def _reader(parts: list[np.ndarray], dtype: str):
+def _reader(parts: list[np.ndarray], dtype: str) -> Callable[[Any], np.ndarray]:
     return lambda index: np.ascontiguousarray(parts[0][index]).astype(dtype)
 
 
-def _stacked_reader(parts: list[np.ndarray], dtype: str):
+def _stacked_reader(parts: list[np.ndarray], dtype: str) -> Callable[[Any], np.ndarray]:
     def read(index: tuple[slice, ...]) -> np.ndarray:
         return np.stack([part[index[1:]] for part in parts[index[0]]]).astype(dtype)
 

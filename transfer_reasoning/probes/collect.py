@@ -21,6 +21,9 @@ from transfer_reasoning.shapes import bucket
 TOKENS_PER_BATCH = 4_096
 
 
+Array = jax.Array | np.ndarray  # on the device, or fetched
+
+
 class Text(NamedTuple):
     """A sequence to probe; `start` is where its response begins."""
 
@@ -35,12 +38,12 @@ class PairScores(NamedTuple):
     vocabulary, nats. *_logprob and *_rank: of the token that stands there.
     """
 
-    kl_forward: np.ndarray
-    kl_reverse: np.ndarray
-    tuned_logprob: np.ndarray
-    base_logprob: np.ndarray
-    tuned_rank: np.ndarray
-    base_rank: np.ndarray
+    kl_forward: Array
+    kl_reverse: Array
+    tuned_logprob: Array
+    base_logprob: Array
+    tuned_rank: Array
+    base_rank: Array
 
 
 def pooled_states(
@@ -115,7 +118,7 @@ def score_texts(
     by_width: dict[int, list[int]] = {}
     for number, text in enumerate(texts):
         by_width.setdefault(bucket(len(text)), []).append(number)
-    found: list[TokenScores] = [TokenScores(*[np.empty(0)] * 3)] * len(texts)
+    found: dict[int, TokenScores] = {}
     for width, numbers in by_width.items():
         rows = max(1, TOKENS_PER_BATCH // width)
         chosen = [texts[number] for number in numbers]
@@ -129,7 +132,7 @@ def score_texts(
                 end = len(texts[number]) - 1
                 found[number] = TokenScores(*[values[row, :end] for values in scores])
             on_finished(len(part))
-    return found
+    return [found[number] for number in range(len(texts))]
 
 
 def _padded(sequences: Sequence[Sequence[int]], rows: int, length: int, *, left: bool):

@@ -60,7 +60,7 @@ class Checkpoints:
         path = self._path(step)
         if path.exists():  # unverified leftovers of a killed run
             shutil.rmtree(path)
-        response = ocp.save_checkpointables_async(path, dict(parts))
+        response = ocp.save_checkpointables_async(str(path), dict(parts))
         self._pending = threading.Thread(target=self._finish, args=(step, response))
         self._pending.start()
 
@@ -155,7 +155,7 @@ def load_verified(path: Path, abstract: Mapping[str, Any]) -> dict[str, Any]:
 def _load(path: Path, abstract: Mapping[str, Any]) -> dict[str, Any]:
     from orbax.checkpoint import v1 as ocp
 
-    return ocp.load_checkpointables(path.absolute(), dict(abstract))
+    return ocp.load_checkpointables(str(path.absolute()), dict(abstract))
 
 
 def _write_manifest(path: Path, step: int) -> None:

@@ -5,7 +5,7 @@ bar and lines above it; elsewhere (a log file, CI) only the lines.
 """
 
 import sys
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Reporter(Protocol):
@@ -56,7 +56,7 @@ class Bar:
             TextColumn("{task.fields[note]}"),
             transient=True,
         )
-        self._tasks: dict[str, int] = {}
+        self._tasks: dict[str, Any] = {}  # rich's task ids
 
     def progress(self, what: str, done: int, total: int, note: str = "") -> None:
         """Move the bar of `what`, which appears on its first report."""

@@ -66,9 +66,10 @@ def empty_slots(
 ) -> Slots:
     """`count` idle slots with room for `length` tokens."""
     integers = jnp.zeros(count, jnp.int32)
+    constrained = lambda x: constrain(layout, x, "batch", "kv_heads", None, None)
     cache = [
-        tuple(constrain(layout, x, "batch", "kv_heads", None, None) for x in pair)
-        for pair in empty_cache(config, count, length)
+        (constrained(keys), constrained(values))
+        for keys, values in empty_cache(config, count, length)
     ]
     return Slots(
         tokens_BS=jnp.zeros((count, length), jnp.int32),

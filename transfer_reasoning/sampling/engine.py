@@ -14,7 +14,7 @@ Tokens in, tokens out: no text is seen here.
 import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -257,9 +257,10 @@ class _Run:
 
     def _arrivals(self, placed: dict[int, tuple[int, int]]) -> decode.Arrivals:
         count = self.sampler.slots
-        source = np.full(count, -1, np.int32)
-        tokens = np.zeros((count, self.length), np.int32)
-        length, known, limit = np.zeros((3, count), np.int32)
+        source: Any = np.full(count, -1, np.int32)
+        tokens: Any = np.zeros((count, self.length), np.int32)
+        integers: Any = np.zeros((3, count), np.int32)
+        length, known, limit = integers
         seeds = np.zeros(count, np.uint32)
         addresses = np.zeros((count, ADDRESS_LENGTH), np.uint32)
         for slot, (index, row) in placed.items():

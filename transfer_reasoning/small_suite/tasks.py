@@ -123,12 +123,13 @@ def write_questions(folder: Path, counts: dict[str, int]) -> None:
     `folder / QUESTIONS` can then be read by `tfds:` sources, on any machine.
     """
     import tensorflow_datasets as tfds
+    from etils import epath  # comes with it
 
     class SmallSuite(tfds.core.GeneratorBasedBuilder):
         """Questions of the small suite."""
 
         VERSION = tfds.core.Version("1.0.0")
-        pkg_dir_path = folder
+        pkg_dir_path = epath.Path(folder)
 
         def _info(self) -> Any:
             text = tfds.features.Text()
