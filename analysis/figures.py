@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis import tables
 from analysis.exhibits import bars, curves, gains, pca, style, transfer, transferability
+from analysis.names import GROUPS
 from analysis.results import Study
 
 PCA_BENCHMARKS = ("chain", "solve", "sort", "run", "reverse")
@@ -16,6 +17,7 @@ CURVES = {
 }
 
 LIGHT = "--ink: #1d2530; --muted: #5d6875; --grid: #dfe4ea;"
+DARK = "--ink: #e6eaf0; --muted: #9aa5b1; --grid: #323a44;"
 
 
 def draw_all(study: Study, summary: Mapping[str, Any]) -> dict[str, str]:
@@ -29,7 +31,7 @@ def _figures(
     models = tables.models(summary)
     settings = {n: e for n, e in models.items() if n not in summary["sweep"]}
     limits = gains.limits(settings)
-    for group in style.GROUPS:
+    for group in GROUPS:
         yield f"gains_{group}", gains.draw(settings, group, limits=limits)
     for group in ("other", "non"):
         yield f"index_{group}", transferability.draw(settings, group)
@@ -76,7 +78,8 @@ def _shifts(settings: Mapping[str, Any]) -> Iterator[tuple[str, style.Figure]]:
 
 
 def standalone(svg: str) -> str:
-    """An SVG file that shows its colours without the page around it."""
-    rule = f"<style>svg {{ {LIGHT} font-family: sans-serif; }}</style>"
+    """An SVG file that shows its colours, light or dark, without the page around it."""
+    dark = f"@media (prefers-color-scheme: dark) {{ svg {{ {DARK} }} }}"
+    rule = f"<style>svg {{ {LIGHT} font-family: sans-serif; }} {dark}</style>"
     head, _, rest = svg.partition(">")
     return f"{head}>{rule}{rest}\n"

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
 from analysis import gains
+from analysis.names import LABELS
 from analysis.results import Study
 from transfer_reasoning.intervals import Interval
 
@@ -101,7 +102,7 @@ def _headline(study: Study) -> str:
                 ("non-reasoning", NON),
             )
         )
-        parts.append(f"{name.replace('_', ' ')}: {changes}")
+        parts.append(f"{LABELS[name]}: {changes}")
     return "; ".join(parts) + " (points over the base, 95% interval)."
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.exhibits.style import GROUPS, colour, figure, label
+from analysis.exhibits.style import colour, figure
+from analysis.names import GROUPS, label
 
 
 def draw(values: Mapping[str, Mapping[str, float]], *, title: str, unit: str) -> Figure:

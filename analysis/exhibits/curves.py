@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.exhibits.style import colour, figure, label
+from analysis.exhibits.style import colour, figure
+from analysis.names import label
 
 Row = Mapping[str, Any]
 

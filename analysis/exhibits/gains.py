@@ -5,7 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from analysis.exhibits.style import GROUPS, INK, MUTED, colour, figure, label
+from analysis.exhibits.style import INK, MUTED, colour, figure
+from analysis.names import GROUPS, label
 
 Models = Mapping[str, Mapping[str, Any]]
 

@@ -17,6 +17,8 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from analysis.names import setting
+
 INK, MUTED, GRID = "#010203", "#040506", "#070809"
 VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)"}
 
@@ -30,17 +32,6 @@ COLOURS = {
     "own_style_sft": "#3f9b6c",
 }
 OTHER_COLOUR = "#8d6cab"
-LABELS = {
-    "base": "base",
-    "off_policy_sft": "off-policy SFT",
-    "on_policy_sft": "on-policy SFT",
-    "off_policy_rl": "off-policy RL",
-    "on_policy_rl_no_kl": "on-policy RL, no KL",
-    "on_policy_rl": "on-policy RL",
-    "own_style_sft": "own-style SFT (control)",
-}
-GROUPS = {"math": "Mathematics", "other": "Other reasoning", "non": "Non-reasoning"}
-
 RC: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: searchable, and in the page's own font
     "svg.hashsalt": "transfer-reasoning",
@@ -74,14 +65,7 @@ plt.rcParams.update(RC)
 
 def colour(name: str) -> str:
     """The colour of a setting, a control or a sweep run."""
-    return COLOURS.get(name.partition("_lr_")[0], OTHER_COLOUR)
-
-
-def label(name: str) -> str:
-    """The name people read."""
-    setting, _, rate = name.partition("_lr_")
-    text = LABELS.get(setting, setting.replace("_", " "))
-    return f"{text}, rate {float(rate):g}" if rate else text
+    return COLOURS.get(setting(name), OTHER_COLOUR)
 
 
 def figure(width: float, height: float, columns: int = 1, **options):

@@ -5,7 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from analysis.exhibits.style import GROUPS, INK, MUTED, colour, figure, label
+from analysis.exhibits.style import INK, MUTED, colour, figure
+from analysis.names import GROUPS, label
 
 MARKERS = {"v1": "o", "v2": "s", "v2_pooled": "D"}
 OFFSETS = {"v1": -0.22, "v2": 0.0, "v2_pooled": 0.22}

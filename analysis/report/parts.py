@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from analysis.exhibits.style import colour, label
+from analysis.exhibits.style import colour
+from analysis.names import label
 
 
 def interval(value: Mapping[str, float]) -> str:

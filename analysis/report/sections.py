@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from analysis import tables
-from analysis.exhibits.style import GROUPS
+from analysis.names import GROUPS
 from analysis.report.parts import (
     figures_row,
     index_value,

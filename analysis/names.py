@@ -1,0 +1,24 @@
+"""What people read: names of settings and groups."""
+
+LABELS = {
+    "base": "base",
+    "off_policy_sft": "off-policy SFT",
+    "on_policy_sft": "on-policy SFT",
+    "off_policy_rl": "off-policy RL",
+    "on_policy_rl_no_kl": "on-policy RL, no KL",
+    "on_policy_rl": "on-policy RL",
+    "own_style_sft": "own-style SFT (control)",
+}
+GROUPS = {"math": "Mathematics", "other": "Other reasoning", "non": "Non-reasoning"}
+
+
+def setting(name: str) -> str:
+    """The setting or control of a run; a sweep run's name has its rate behind it."""
+    return name.partition("_lr_")[0]
+
+
+def label(name: str) -> str:
+    """A run's name in words."""
+    _, _, rate = name.partition("_lr_")
+    text = LABELS.get(setting(name), setting(name).replace("_", " "))
+    return f"{text}, rate {float(rate):g}" if rate else text
