@@ -8,7 +8,6 @@ from analysis.exhibits import bars, curves, gains, pca, style, transfer, transfe
 from analysis.names import GROUPS
 from analysis.results import Study
 
-PCA_BENCHMARKS = ("chain", "solve", "sort", "run", "reverse")
 CURVES = {
     "nll": ("Negative log-likelihood of what is trained on", "nats per token"),
     "reward": ("Reward of the responses", "mean"),
@@ -37,14 +36,26 @@ def _figures(
         yield f"index_{group}", transferability.draw(settings, group)
     yield from _shifts(settings)
     first = next(iter(study.seeds.values()))
+    shown = _pca_benchmarks(summary)
+    across = pca.limits([first[name].probe for name in settings], shown)
     for name in settings:
-        yield f"pca_{name}", pca.draw(name, first[name].probe, PCA_BENCHMARKS)
+        yield f"pca_{name}", pca.draw(name, first[name].probe, across)
     rows = {name: first[name].curve for name in settings}
     for key, (title, unit) in CURVES.items():
         yield f"curve_{key}", curves.draw(rows, key, title=title, unit=unit)
     yield "curve_legend", curves.legend(list(settings))
     yield "transfer_gain", transfer.draw(models, against="gain")
     yield "transfer_kl", transfer.draw(models, against="kl")
+
+
+def _pca_benchmarks(summary: Mapping[str, Any]) -> list[str]:
+    """Two of each group, the held-out one among them."""
+    held_out = summary["held_out"]
+    by_group = [
+        sorted(names, key=lambda name: name != held_out)[:2]
+        for names in summary["groups"].values()
+    ]
+    return [name for names in by_group for name in names]
 
 
 def _shifts(settings: Mapping[str, Any]) -> Iterator[tuple[str, style.Figure]]:

@@ -7,12 +7,14 @@ held, did not hold, or undecided (the interval covers the border).
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from analysis import gains
-from analysis.names import LABELS
+from analysis.names import GROUPS, LABELS
 from analysis.results import Study
 from transfer_reasoning.intervals import Interval
 
+HEADLINE = ("off_policy_sft", "on_policy_rl")  # the paper's contrast
 HELD, FAILED, OPEN = "held", "did not hold", "undecided"
 ON_POLICY = ("on_policy_sft", "on_policy_rl_no_kl", "on_policy_rl")
 OFF_POLICY = ("off_policy_sft", "off_policy_rl")
@@ -87,30 +89,46 @@ def verdicts(study: Study) -> list[tuple[Claim, Interval, str]]:
 
 
 def sentences(study: Study) -> list[str]:
-    """A sentence on the headline, and one per seed on the paper's ordering."""
-    return [_headline(study), *_by_seed(study)]
+    """What changed under two settings, then per seed where the paper's order held."""
+    changed = [_changes(study, name) for name in HEADLINE]
+    return [*changed, *_by_seed(study)]
 
 
-def _headline(study: Study) -> str:
+def _changes(study: Study, name: str) -> str:
+    said = {HELD: "gained on", FAILED: "lost on", OPEN: "showed no clear change on"}
     parts = []
-    for name in ("off_policy_sft", "on_policy_rl"):
-        changes = ", ".join(
-            f"{label} {_points(gains.gain(study, name, study.groups[group]))}"
-            for label, group in (
-                ("mathematics", MATH),
-                ("other reasoning", OTHER),
-                ("non-reasoning", NON),
-            )
-        )
-        parts.append(f"{LABELS[name]}: {changes}")
-    return "; ".join(parts) + " (points over the base, 95% interval)."
+    for group, words in zip((MATH, OTHER, NON), GROUPS.values(), strict=True):
+        value = gains.gain(study, name, study.groups[group])
+        parts.append(f"{said[decide(value)]} {words.lower()} ({_points(value)})")
+    text = f"{LABELS[name]} {_join(parts)}."
+    return text[0].upper() + text[1:]
+
+
+def ordering(study: Study) -> list[dict[str, Any]]:
+    """Every claim with its verdict by seed, and over all seeds; ready for JSON."""
+    alone = {str(seed): study.of_seed(seed) for seed in sorted(study.seeds)}
+    found = {who: verdicts(part) for who, part in {**alone, "all": study}.items()}
+    return [
+        {
+            "claim": claim.text,
+            "by_seed": {
+                who: {
+                    "verdict": rows[number][2],
+                    "mean": rows[number][1].mean,
+                    "ci_low": rows[number][1].low,
+                    "ci_high": rows[number][1].high,
+                }
+                for who, rows in found.items()
+            },
+        }
+        for number, claim in enumerate(CLAIMS)
+    ]
 
 
 def _by_seed(study: Study) -> Iterator[str]:
-    for seed, runs in sorted(study.seeds.items()):
-        one = Study(study.config, study.groups, {seed: runs}, study.marks)
+    for seed in sorted(study.seeds):
         by_verdict: dict[str, list[str]] = {HELD: [], FAILED: [], OPEN: []}
-        for claim, value, verdict in verdicts(one):
+        for claim, value, verdict in verdicts(study.of_seed(seed)):
             by_verdict[verdict].append(f"{claim.text} ({_signed(value.mean)})")
         text = "; ".join(
             f"{verdict}: {_join(claims)}"

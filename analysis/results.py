@@ -52,6 +52,10 @@ class Study:
         order = [*self.config["settings"], *self.config["controls"]]
         return [*order, *sorted(first.keys() - {BASE, *order})]
 
+    def of_seed(self, seed: int) -> "Study":
+        """This study with one of its seeds alone."""
+        return dataclasses.replace(self, seeds={seed: self.seeds[seed]})
+
 
 def load_study(workdir: Path) -> Study:
     """Read everything `launch.study` left in `workdir`.

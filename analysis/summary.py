@@ -35,9 +35,6 @@ def build_summary(study: Study) -> dict[str, Any]:
     others = [name for name in study.names if name not in settings]
     controls = [name for name in others if name in study.config["controls"]]
     sweep = [name for name in others if name not in controls]
-    one_seed = lambda seed: Study(
-        study.config, study.groups, {seed: study.seeds[seed]}, study.marks
-    )
     return {
         "format": FORMAT,
         "units": UNITS,
@@ -49,11 +46,12 @@ def build_summary(study: Study) -> dict[str, Any]:
         "sweep": {name: _entry(study, name) for name in sweep},
         "per_seed": {
             str(seed): {
-                name: _entry(one_seed(seed), name) for name in [BASE, *study.names]
+                name: _entry(study.of_seed(seed), name) for name in [BASE, *study.names]
             }
             for seed in sorted(study.seeds)
         },
         "findings": findings.sentences(study),
+        "ordering": findings.ordering(study),
         "versions": versions(),
         "git_revision": git_revision(),
         "config_digests": _digests(study),

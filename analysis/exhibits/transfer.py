@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from analysis.exhibits.style import MUTED, colour, figure
 from analysis.names import label, setting
@@ -39,6 +40,9 @@ def draw(models: Models, *, against: str) -> Figure:
         axes.set_title("Transfer against mathematics gain")
     else:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("KL(tuned || base) on the other two groups, nats per token")
         axes.set_title("Transfer against distance from the base")
     axes.margins(x=0.12, y=0.12)

@@ -41,7 +41,7 @@ def draw(models: Mapping[str, Mapping[str, Any]], group: str) -> Figure:
     axes.set_xlabel("index, % of the mathematics gain")
     if shown:
         legend = axes.legend(
-            loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=3, handletextpad=0.3
+            loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, handletextpad=0.3
         )
         for handle in legend.legend_handles:
             handle.set_color(MUTED)

@@ -3,6 +3,7 @@
 from html import escape
 from pathlib import Path
 
+from analysis.findings import HEADLINE
 from analysis.report.sections import Figures, Summary, sections
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
@@ -21,6 +22,10 @@ def render(summary: Summary, figures: Figures) -> str:
         f'<section id="{name}"><h2>{title}</h2>\n{content}\n</section>'
         for name, title, content in parts
     )
+    lead = "\n".join(
+        f'<p class="lead">{escape(text)}</p>'
+        for text in summary["findings"][: len(HEADLINE)]
+    )
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -34,7 +39,8 @@ def render(summary: Summary, figures: Figures) -> str:
 <body>
 <header>
 <h1>Tuned on mathematics: did it transfer?</h1>
-<p class="lead">{escape(summary["findings"][0])}</p>
+{lead}
+<p>In points over the base model, with 95% intervals.</p>
 <nav>{links}</nav>
 </header>
 <main>

@@ -10,13 +10,25 @@ from analysis.names import label
 
 def interval(value: Mapping[str, float]) -> str:
     """A change in points with its interval; coloured where that excludes 0."""
-    kind = "flat"
+    change, bounds = f"{value['mean']:+.1f}", _bounds(value)
+    return f'<span class="{_kind(value)}">{change}</span> <small>{bounds}</small>'
+
+
+def verdict(value: Mapping[str, Any]) -> str:
+    """What became of a claim, and the quantity that should be above 0."""
+    quantity = f"{value['mean']:+.1f} {_bounds(value)}"
+    text = f'<span class="{_kind(value)}">{value["verdict"]}</span>'
+    return f"{text} <small>{quantity}</small>"
+
+
+def _bounds(value: Mapping[str, Any]) -> str:
+    return f"[{value['ci_low']:+.1f}, {value['ci_high']:+.1f}]"
+
+
+def _kind(value: Mapping[str, Any]) -> str:
     if value["ci_low"] > 0:
-        kind = "up"
-    elif value["ci_high"] < 0:
-        kind = "down"
-    bounds = f"[{value['ci_low']:+.1f}, {value['ci_high']:+.1f}]"
-    return f'<span class="{kind}">{value["mean"]:+.1f}</span> <small>{bounds}</small>'
+        return "up"
+    return "down" if value["ci_high"] < 0 else "flat"
 
 
 def score(value: Mapping[str, float]) -> str:

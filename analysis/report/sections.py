@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from analysis import tables
+from analysis.findings import HEADLINE
 from analysis.names import GROUPS
 from analysis.report.parts import (
     figures_row,
@@ -14,6 +15,7 @@ from analysis.report.parts import (
     share,
     swatch,
     table,
+    verdict,
 )
 
 Summary = Mapping[str, Any]
@@ -106,10 +108,22 @@ are from the base. {sweep}</p>
 
 
 def _ordering(summary: Summary) -> str:
-    found = "".join(f"<li>{escape(text)}</li>" for text in summary["findings"][1:])
+    sentences = summary["findings"][len(HEADLINE) :]
+    found = "".join(f"<li>{escape(text)}</li>" for text in sentences)
+    seeds = [str(seed) for seed in summary["seeds"]]
+    columns = [*seeds, "all"] if len(seeds) > 1 else seeds
+    heads = ["", *(f"seed {seed}" for seed in seeds), "all seeds"][: len(columns) + 1]
+    rows = [
+        [
+            escape(row["claim"]),
+            *(verdict(row["by_seed"][column]) for column in columns),
+        ]
+        for row in summary["ordering"]
+    ]
     return f"""<p>Claims of the paper's ablation (arXiv 2507.00432, Table 4), each
 decided by a 95% interval over items: held, did not hold, or undecided where the
 interval covers 0. The number is the quantity that should be above 0, in points.</p>
+{table(heads, rows)}
 <ul>{found}</ul>"""
 
 
