@@ -8,6 +8,9 @@ from analysis.exhibits.style import colour
 from analysis.names import label
 
 
+NO_BREAK = "&#8209;"  # a hyphen that no line ends with
+
+
 def interval(value: Mapping[str, float]) -> str:
     """A change in points with its interval; coloured where that excludes 0."""
     change, bounds = f"{value['mean']:+.1f}", _bounds(value)
@@ -51,7 +54,7 @@ def index_value(value: float | str) -> str:
 
 def swatch(name: str) -> str:
     """A model's name with its colour."""
-    return f'<i style="background:{colour(name)}"></i>{escape(label(name))}'
+    return f'<i style="background:{colour(name)}"></i>{escape(label(name)).replace("-", NO_BREAK)}'
 
 
 def figures_row(svgs: Iterable[str], *, wide: bool = False) -> str:
