@@ -1,8 +1,15 @@
-"""Packaging. Python 3.11 ends at jax 0.10; the tested versions are in requirements/."""
+"""Packaging. The tested versions are in requirements/, one file per Python."""
 
 from setuptools import find_packages, setup
 
-JAX = "jax>=0.10,<0.11"  # one range that works on 3.11 and 3.12 with a released flax
+# Python 3.11 ends at jax 0.10; on 3.12 the newest pair of jax and flax that passes.
+OLD, NEW = "python_version < '3.12'", "python_version >= '3.12'"
+
+
+def jax(extra=""):
+    """The requirement of jax, with an extra such as [tpu]."""
+    return [f"jax{extra}>=0.10,<0.11; {OLD}", f"jax{extra}>=0.12,<0.13; {NEW}"]
+
 
 setup(
     name="transfer-reasoning",
@@ -14,8 +21,9 @@ setup(
         include=["transfer_reasoning*", "configs*", "launch*", "analysis*"]
     ),
     install_requires=[
-        JAX,
-        "flax>=0.12.8,<0.13",
+        *jax(),
+        f"flax>=0.12.8,<0.12.9; {OLD}",
+        f"flax>=0.12.12,<0.13; {NEW}",
         "optax>=0.2.8,<0.3",
         "orbax-checkpoint>=0.12.8,<0.13",
         "transformers>=5.23,<6",
@@ -30,8 +38,8 @@ setup(
         "xxhash>=3.5",
     ],
     extras_require={
-        "tpu": [JAX.replace("jax", "jax[tpu]", 1)],
-        "cuda": [JAX.replace("jax", "jax[cuda12]", 1)],
+        "tpu": jax("[tpu]"),
+        "cuda": jax("[cuda12]"),
         "eval": ["math-verify==0.9.0", "antlr4-python3-runtime==4.11.0"],
         "analysis": ["matplotlib>=3.10"],
         "track": ["trackio>=0.2"],
