@@ -31,7 +31,9 @@ _RESPONSES = flags.DEFINE_string("responses", None, "JSON lines to grade")
 _OUTPUT = flags.DEFINE_string("output", None, "JSON lines to write")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "folder with the benchmarks' items")
 _WORKERS = flags.DEFINE_integer("workers", 2, "grading processes", lower_bound=1)
-_LIMIT_S = flags.DEFINE_float("limit_s", 5.0, "seconds one answer may take", 0.1)
+_LIMIT_S = flags.DEFINE_float(
+    "limit_s", 5.0, "processor seconds an answer may take", 0.1
+)
 
 
 def main() -> None:

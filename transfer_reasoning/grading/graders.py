@@ -71,6 +71,9 @@ def _verdict(
     return Verdict(correct, answer, "" if correct else DIFFERENT, metrics or {})
 
 
+# What a grader imports while it works; loaded before an answer's time runs.
+LIBRARIES = {"math_verify": "math_verify"}
+
 GRADERS: dict[str, Grader] = {
     "math_string": math_string,
     "math_verify": math_verify,
