@@ -17,7 +17,7 @@ from transfer_reasoning.grading.pool import GraderPool
 from transfer_reasoning.sampling.choose import Sampling
 from transfer_reasoning.sampling.engine import Completion, Request, Sampler
 from transfer_reasoning.text import Text, truncate_at_stop
-from transfer_reasoning.types import Example, Verdict
+from transfer_reasoning.types import Example, InputError, Verdict
 
 Record = dict[str, Any]
 Asked = tuple[Benchmark, Example, int]  # one sample of one item
@@ -38,9 +38,17 @@ def evaluate(
 ) -> dict[str, list[Record]]:
     """Records of every benchmark's samples, in item order.
 
-    `thinking` is the chat template's switch; `max_tokens` and `samples`, where not 0,
-    lower the protocol's budget and number of samples.
+    `thinking` is the chat template's switch; `max_tokens`, where not 0, lowers the
+    protocol's budget, and `samples` replaces its number of samples.
+
+    Raises:
+        InputError: there is no benchmark, or one without items.
     """
+    if not items or not all(examples for _, examples in items.values()):
+        raise InputError(
+            f"got no items to ask ({', '.join(items) or 'no benchmark'}); expected at"
+            " least one benchmark, each with items"
+        )
     asked: dict[Decoding, list[Asked]] = {}
     for benchmark, examples in items.values():
         decoding = benchmark.protocols[protocol].decoding
