@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from tests.tiny import TINY, random_params
+from transfer_reasoning.evaluation.records import keep, kept
 from transfer_reasoning.evaluation.run import count_samples, evaluate
 from transfer_reasoning.grading.graders import GRADERS
 from transfer_reasoning.grading.pool import GraderPool
@@ -150,6 +151,22 @@ def test_progress_adds_up_to_the_announced_count(run, samples):
     done = run(CHOSEN, samples=samples, on_finished=told.append)
     expected = count_samples(CHOSEN, "paper", samples)
     assert sum(told) == expected == sum(map(len, done.values()))
+
+
+def test_a_stopped_evaluation_goes_on_to_the_same_records(run, records, tmp_path):
+    """Stopped after the first benchmark; what is on disk is not asked again."""
+
+    def keep_one(name, rows):
+        keep(tmp_path, name, rows)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(CHOSEN, samples=2, on_records=keep_one)
+    before = kept(tmp_path, CHOSEN)
+    assert list(before) == [CHAIN]
+    missing = {name: CHOSEN[name] for name in CHOSEN if name not in before}
+    run(missing, samples=2, on_records=lambda *done: keep(tmp_path, *done))
+    assert kept(tmp_path, CHOSEN) == records
 
 
 @pytest.mark.parametrize("items", [{}, {CHAIN: (SUITE[CHAIN], [])}])

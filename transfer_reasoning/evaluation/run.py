@@ -35,11 +35,14 @@ def evaluate(
     max_tokens: int = 0,
     samples: int = 0,
     on_finished: Callable[[int], None] = lambda count: None,
+    on_records: Callable[[str, list[Record]], None] = lambda name, records: None,
 ) -> dict[str, list[Record]]:
     """Records of every benchmark's samples, in item order.
 
     `thinking` is the chat template's switch; `max_tokens`, where not 0, lowers the
-    protocol's budget, and `samples` replaces its number of samples.
+    protocol's budget, and `samples` replaces its number of samples. `on_finished` is
+    told how many responses ended, `on_records` a benchmark's records when all are
+    there: first those of all benchmarks that are drawn like the first.
 
     Raises:
         InputError: there is no benchmark, or one without items.
@@ -77,6 +80,8 @@ def evaluate(
         ):
             record = _record(who, request, completion, reply, verdict)
             records[who[0].name].append(record)
+        for name in dict.fromkeys(benchmark.name for benchmark, _, _ in batch):
+            on_records(name, records[name])
     return records
 
 
