@@ -3,15 +3,20 @@ r"""Benchmarks on a model: records of every response, and scores with intervals.
     python -m launch.evaluate --config=configs/evaluate.py --workdir=DIR \
         --config.model.path=MODEL --config.benchmarks='("math500",)'
 
-Writes records/NAME.jsonl (one row per sample) and scores.json.
+Writes records/NAME.jsonl (one row per sample) and scores.json. Benchmarks whose records
+are there, from a run that was stopped, are not asked again.
 """
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
 from launch import build, door
 from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.types import InputError
 
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
@@ -20,6 +25,8 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     from transfer_reasoning.benchmarks.base import PROTOCOLS, load_examples
     from transfer_reasoning.small_suite import tasks
 
+    if not config.benchmarks:
+        raise InputError("config.benchmarks is empty; expected at least one name")
     known = BENCHMARKS | tasks.benchmarks(config.split)
     build.choose(dict.fromkeys(PROTOCOLS), config.protocol, "config.protocol")
     chosen = {
@@ -34,32 +41,16 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
         )
         for name, benchmark in chosen.items()
     }
-    from launch.device import prepare
-    from transfer_reasoning.evaluation.run import count_samples, evaluate
+    from transfer_reasoning.evaluation.records import keep, kept
     from transfer_reasoning.evaluation.scores import group_means, score
-    from transfer_reasoning.runtime.records import write_json, write_jsonl
+    from transfer_reasoning.runtime.records import write_json
 
-    prepare()
-    loaded = build.load_model(config.model, config.mesh)
-    sampler = build.make_sampler(loaded, config.sampler)
-    sampler.update(loaded.params)
-    total = count_samples(items, config.protocol, config.samples)
-    with build.grading(config.grader) as pool:
-        records = evaluate(
-            items,
-            protocol=config.protocol,
-            sampler=sampler,
-            text=loaded.text,
-            pool=pool,
-            seed=config.seed,
-            thinking=build.thinking(config.thinking),
-            max_tokens=config.max_tokens,
-            samples=config.samples,
-            on_finished=build.Counter(shown, "evaluate", total),
-        )
-    for name, rows in records.items():
-        write_jsonl(workdir / "records" / f"{name}.jsonl", rows)
-    scores = {name: score(rows) for name, rows in records.items()}
+    folder = workdir / "records"
+    records = kept(folder, items)
+    missing = {name: items[name] for name in items if name not in records}
+    if missing:
+        records |= _ask(config, missing, shown, partial(keep, folder))
+    scores = {name: score(records[name]) for name in items}
     groups = {name: benchmark.group for name, benchmark in chosen.items()}
     means = group_means(scores, groups)
     write_json(
@@ -78,6 +69,37 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
             f"{name:14s} {values['mean']:5.1f}% [{values['ci_low']:.1f},"
             f" {values['ci_high']:.1f}]  n {values['n']}  truncated"
             f" {values['truncated']:.1f}%  unparsable {values['unparsable']:.1f}%"
+        )
+
+
+def _ask(
+    config: ConfigDict,
+    items: Mapping[str, Any],
+    shown: Reporter,
+    on_records: Callable[[str, list], None],
+) -> dict[str, list]:
+    """Records of what the model answers."""
+    from launch.device import prepare
+    from transfer_reasoning.evaluation.run import count_samples, evaluate
+
+    prepare()
+    loaded = build.load_model(config.model, config.mesh)
+    sampler = build.make_sampler(loaded, config.sampler)
+    sampler.update(loaded.params)
+    total = count_samples(items, config.protocol, config.samples)
+    with build.grading(config.grader) as pool:
+        return evaluate(
+            items,
+            protocol=config.protocol,
+            sampler=sampler,
+            text=loaded.text,
+            pool=pool,
+            seed=config.seed,
+            thinking=build.thinking(config.thinking),
+            max_tokens=config.max_tokens,
+            samples=config.samples,
+            on_finished=build.Counter(shown, "evaluate", total),
+            on_records=on_records,
         )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from analysis.exhibits.style import colour
 from analysis.names import label
 
-
 NO_BREAK = "&#8209;"  # a hyphen that no line ends with
 
 
@@ -54,7 +53,8 @@ def index_value(value: float | str) -> str:
 
 def swatch(name: str) -> str:
     """A model's name with its colour."""
-    return f'<i style="background:{colour(name)}"></i>{escape(label(name)).replace("-", NO_BREAK)}'
+    text = escape(label(name)).replace("-", NO_BREAK)
+    return f'<i style="background:{colour(name)}"></i>{text}'
 
 
 def figures_row(svgs: Iterable[str], *, wide: bool = False) -> str:

@@ -76,9 +76,13 @@ def load_examples(
 ) -> list[Example]:
     """The items of a benchmark, from a local data folder or from the hub.
 
+    The first `limit` of them, where it is not 0.
+
     Raises:
-        InputError: they cannot be found or read, or two have one id.
+        InputError: they cannot be found or read, or two have one id, or there are none.
     """
+    if limit < 0:
+        raise InputError(f"limit is {limit}; expected 0 for all items, or how many")
     if data_dir is not None:
         place = benchmark.source.local.format(data_dir=data_dir)
     elif benchmark.source.hub is not None:
@@ -89,6 +93,8 @@ def load_examples(
         )
     rows = read_rows(place)
     examples = [benchmark.to_example(row, number) for number, row in enumerate(rows)]
+    if not examples:
+        raise InputError(f"{place} has no items; expected those of {benchmark.name}")
     ids = {example.id for example in examples}
     if len(ids) < len(examples):
         raise InputError(

@@ -17,7 +17,7 @@ from transfer_reasoning.grading.pool import GraderPool
 from transfer_reasoning.sampling.choose import Sampling
 from transfer_reasoning.sampling.engine import Completion, Request, Sampler
 from transfer_reasoning.text import Text, truncate_at_stop
-from transfer_reasoning.types import Example, Verdict
+from transfer_reasoning.types import Example, InputError, Verdict
 
 Record = dict[str, Any]
 Asked = tuple[Benchmark, Example, int]  # one sample of one item
@@ -35,12 +35,23 @@ def evaluate(
     max_tokens: int = 0,
     samples: int = 0,
     on_finished: Callable[[int], None] = lambda count: None,
+    on_records: Callable[[str, list[Record]], None] = lambda name, records: None,
 ) -> dict[str, list[Record]]:
     """Records of every benchmark's samples, in item order.
 
-    `thinking` is the chat template's switch; `max_tokens` and `samples`, where not 0,
-    lower the protocol's budget and number of samples.
+    `thinking` is the chat template's switch; `max_tokens`, where not 0, lowers the
+    protocol's budget, and `samples` replaces its number of samples. `on_finished` is
+    told how many responses ended, `on_records` a benchmark's records when all are
+    there: first those of all benchmarks that are drawn like the first.
+
+    Raises:
+        InputError: there is no benchmark, or one without items.
     """
+    if not items or not all(examples for _, examples in items.values()):
+        raise InputError(
+            f"got no items to ask ({', '.join(items) or 'no benchmark'}); expected at"
+            " least one benchmark, each with items"
+        )
     asked: dict[Decoding, list[Asked]] = {}
     for benchmark, examples in items.values():
         decoding = benchmark.protocols[protocol].decoding
@@ -69,6 +80,8 @@ def evaluate(
         ):
             record = _record(who, request, completion, reply, verdict)
             records[who[0].name].append(record)
+        for name in dict.fromkeys(benchmark.name for benchmark, _, _ in batch):
+            on_records(name, records[name])
     return records
 
 

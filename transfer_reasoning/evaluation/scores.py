@@ -26,6 +26,9 @@ def score(records: Sequence[Record]) -> dict[str, float]:
 
     n: items. truncated: cut off by the token budget. unparsable: no answer found.
     ungraded: the grader could not tell.
+
+    Raises:
+        InputError: there are no records.
     """
     interval = mean_interval(list(item_percents(records).values()))
     share = lambda found: 100.0 * float(np.mean([found(record) for record in records]))
@@ -35,7 +38,9 @@ def score(records: Sequence[Record]) -> dict[str, float]:
         "ci_high": interval.high,
         "n": len({record["id"] for record in records}),
         "truncated": share(lambda r: r["finish_reason"] == "length"),
-        "unparsable": share(lambda r: r["extracted"] is None),
+        "unparsable": share(
+            lambda r: r["correct"] is not None and r["extracted"] is None
+        ),
         "ungraded": share(lambda r: r["correct"] is None),
     }
 

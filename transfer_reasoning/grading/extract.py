@@ -23,30 +23,41 @@ def last_boxed(text: str) -> str | None:
     r"""Content of the last `\boxed{...}` or `\fbox{...}`; None if there is none.
 
     Braces are matched; a box that is never closed is no box (the text was cut off).
-    `\boxed x` without braces holds what follows up to a dollar sign, as in the
-    evaluation code of the MATH dataset (Hendrycks et al. 2021).
+    `\boxed x` without braces holds what follows up to a dollar sign.
     """
-    start = max(text.rfind(mark) for mark in BOX_MARKS)
+    start, mark = max((text.rfind(mark), mark) for mark in BOX_MARKS)
     if start < 0:
         return None
-    mark = BOX_MARKS[0] if text.startswith(BOX_MARKS[0], start) else BOX_MARKS[1]
-    rest = text[start + len(mark) :]
-    if rest.startswith(" ") and "{" not in rest[:2]:
-        return rest[1:].split("$")[0]
-    return _braced(rest)
+    rest = text[start + len(mark) :].lstrip()
+    return _braced(rest) if rest.startswith("{") else rest.split("$")[0]
+
+
+def paper_boxed(text: str) -> str | None:
+    r"""The box that the paper's scripts read; None if there is none.
+
+    They follow the evaluation code of the MATH dataset (Hendrycks et al. 2021): a
+    `\boxed` with a blank, if there is one anywhere, goes before any with braces and
+    holds what follows up to a dollar sign; `\fbox` counts where no `\boxed` is; the
+    brace must follow the mark at once.
+    """
+    _, found, rest = text.rpartition("\\boxed ")
+    if found:
+        return rest.split("$")[0]
+    for mark in BOX_MARKS:
+        _, found, rest = text.rpartition(mark)
+        if found:
+            return _braced(rest) if rest.startswith("{") else None
+    return None
 
 
 def _braced(text: str) -> str | None:
-    """What stands in the first balanced pair of braces."""
-    depth, begin = 0, None
+    """What stands in the pair of braces that `text` opens with."""
+    depth = 0
     for place, character in enumerate(text):
         if character == "{":
             depth += 1
-            begin = place + 1 if begin is None else begin
         elif character == "}":
             depth -= 1
-            if depth == 0 and begin is not None:
-                return text[begin:place]
-            if depth < 0:
-                return None
+            if depth == 0:
+                return text[1:place]
     return None

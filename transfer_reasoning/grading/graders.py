@@ -7,7 +7,7 @@ total: any string is a response, and "no answer found" is a verdict.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from transfer_reasoning.grading.extract import after_thinking, last_boxed
+from transfer_reasoning.grading.extract import after_thinking, last_boxed, paper_boxed
 from transfer_reasoning.grading.math_string import equal_as_strings
 from transfer_reasoning.grading.math_symbolic import (
     UngradableError,
@@ -24,8 +24,8 @@ Grader = Callable[[Mapping[str, Any], str], Verdict]
 
 
 def math_string(gold: Mapping[str, Any], response: str) -> Verdict:
-    """The last box against `gold["answer"]`, letter by letter after normalisation."""
-    answer = last_boxed(response)
+    """The paper's box against `gold["answer"]`, letter by letter once normalised."""
+    answer = paper_boxed(response)
     if answer is None:
         return Verdict(False, None, NO_BOX)
     return _verdict(equal_as_strings(answer, gold["answer"]), answer)
@@ -70,6 +70,9 @@ def _verdict(
 ) -> Verdict:
     return Verdict(correct, answer, "" if correct else DIFFERENT, metrics or {})
 
+
+# What a grader imports while it works; loaded before an answer's time runs.
+LIBRARIES = {"math_verify": "math_verify"}
 
 GRADERS: dict[str, Grader] = {
     "math_string": math_string,

@@ -23,7 +23,7 @@ def equal_as_mathematics(gold: str, answer: str) -> bool:
         UngradableError: the gold answer cannot be parsed, or the answer is longer than
             any answer is.
     """
-    if answer.strip() == gold.strip():
+    if gold.strip() and answer.strip() == gold.strip():
         return True
     if len(answer) > MAX_ANSWER_CHARACTERS:
         raise UngradableError(f"answer longer than {MAX_ANSWER_CHARACTERS} characters")

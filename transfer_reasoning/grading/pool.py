@@ -6,6 +6,7 @@ worker that dies costs the one answer it was at, which becomes "could not grade"
 """
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ class GraderPool:
 
     Args:
         workers: processes; 1 grades in order and costs one idle process.
-        limit_s: seconds that one answer may take.
+        limit_s: seconds of processor time that one answer may take.
         memory_bytes: address space of a worker.
     """
 
@@ -69,10 +70,9 @@ class GraderPool:
             answer = process.stdout.readline()
         except BrokenPipeError:
             answer = ""
-        if answer:
+        if answer.endswith("\n"):  # a worker can die in the middle of a line
             return Verdict(**json.loads(answer))
-        self._bury(process)
-        return Verdict(None, None, f"grader stopped after {self._limit_s:g} s")
+        return Verdict(None, None, self._bury(process))
 
     def _worker(self) -> subprocess.Popen:
         """This thread's process, started on first use and after each death."""
@@ -90,8 +90,12 @@ class GraderPool:
             self._processes.append(process)
         return process
 
-    def _bury(self, process: subprocess.Popen) -> None:
+    def _bury(self, process: subprocess.Popen) -> str:
+        """Why the worker died; the next question gets a new one."""
         process.kill()
         process.communicate()
         self._processes.remove(process)
         self._local.process = None
+        if process.returncode == -signal.SIGPROF:
+            return f"grader stopped after {self._limit_s:g} s"
+        return f"grader died (exit code {process.returncode})"

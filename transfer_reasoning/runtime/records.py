@@ -25,7 +25,8 @@ def write_text(file: Path, text: str) -> None:
     """Replace `file` in one step."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
+    # A lone surrogate, which UTF-8 cannot hold, becomes its JSON escape.
+    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
@@ -76,7 +77,7 @@ def read_jsonl(file: Path) -> list[dict[str, Any]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(
                 f"{file}, line {number} is not JSON ({error}); expected one object"
                 " a line"

@@ -8,6 +8,8 @@ top-k 20, one sample; string equality (what the scripts did; the text says 0.6, 
 three samples). standard: the text's decoding, equality as mathematics.
 """
 
+from typing import Any
+
 from transfer_reasoning.benchmarks.base import (
     Benchmark,
     Decoding,
@@ -17,7 +19,7 @@ from transfer_reasoning.benchmarks.base import (
     Source,
     required,
 )
-from transfer_reasoning.types import Example
+from transfer_reasoning.types import Example, InputError
 
 INSTRUCTION = "Please reason step by step, and put your final answer within \\boxed"
 
@@ -27,14 +29,23 @@ def to_example(row: Row, number: int) -> Example:
     return Example(
         id=str(row.get("unique_id", number)),
         fields={"problem": required(row, "problem", "math500", number)},
-        gold={"answer": str(required(row, "answer", "math500", number))},
+        gold={"answer": _text(required(row, "answer", "math500", number))},
     )
 
 
 def gold_of(row: Row) -> dict[str, str] | None:
     """The gold answer of a recorded response, under either of its names."""
-    gold = row.get("gold", row.get("answer"))
-    return None if gold is None else {"answer": str(gold)}
+    gold = row.get("answer") if row.get("gold") is None else row["gold"]
+    return None if gold is None else {"answer": _text(gold)}
+
+
+def _text(answer: Any) -> str:
+    """A gold answer as text; of a list, which is no answer, nothing would be true."""
+    if not isinstance(answer, str | int | float):
+        raise InputError(
+            f"gold answer {answer!r} is a {type(answer).__name__}; expected one text"
+        )
+    return str(answer)
 
 
 def _asking(ending: str):

@@ -1,0 +1,102 @@
+"""Recorded responses of a benchmark: whose, what was said, what would be right."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from transfer_reasoning.benchmarks.base import Benchmark, Row, load_examples
+from transfer_reasoning.data.sources import field
+from transfer_reasoning.runtime.records import read_jsonl
+from transfer_reasoning.types import Example, InputError
+
+
+class Recorded(NamedTuple):
+    """One response; `name` is its row's `id`, `index` or place, by that key."""
+
+    name: Mapping[str, str | int]
+    response: str
+    gold: Mapping[str, Any]
+
+
+def read_recorded(
+    file: Path, benchmark: Benchmark, *, data_dir: Path | None
+) -> list[Recorded]:
+    """The responses of a file of JSON lines, with their gold answers.
+
+    A row without gold fields takes those of the item in `data_dir` that it names by
+    `unique_id` and `index` (a number from 0), or where it has neither, by `id`.
+
+    Raises:
+        InputError: a row lacks what is needed, or names no item, or two; says which.
+    """
+    rows = read_jsonl(file)
+    where = [f"{file}, row {number}" for number in range(1, len(rows) + 1)]
+    names = [_name(row, number, where[number]) for number, row in enumerate(rows)]
+    responses = list(map(_response, rows, where))
+    golds = _golds(benchmark, rows, where, data_dir)
+    return list(map(Recorded, names, responses, golds))
+
+
+def _name(row: Row, number: int, where: str) -> dict[str, str | int]:
+    key = "id" if "id" in row else "index"
+    name = row.get(key, number)
+    if not isinstance(name, str | int):
+        raise InputError(f"{where} has {key} {name!r}; expected text or a whole number")
+    return {key: name}
+
+
+def _response(row: Row, where: str) -> str:
+    response = field(row, "response", where)
+    if not isinstance(response, str):
+        raise InputError(
+            f"{where} has a response that is a {type(response).__name__}; expected one"
+            " text: give each sample its own row"
+        )
+    return response
+
+
+def _golds(
+    benchmark: Benchmark,
+    rows: Sequence[Row],
+    where: Sequence[str],
+    data_dir: Path | None,
+) -> Iterator[Mapping[str, Any]]:
+    """Gold fields of every row, its own or those of the item it names."""
+    examples: list[Example] = []
+    places: dict[Any, int] = {}
+    for row, place in zip(rows, where, strict=True):
+        own = _own_gold(benchmark, row, place)
+        if own is None and not examples:
+            if data_dir is None:
+                raise InputError(
+                    f"{place} has no gold answer (it has: {', '.join(sorted(row))});"
+                    " expected one, or --data_dir with the benchmark's items"
+                )
+            examples = load_examples(benchmark, data_dir=data_dir)
+            places = {example.id: number for number, example in enumerate(examples)}
+            places |= {number: number for number in range(len(examples))}
+        yield examples[_item(places, row, place)].gold if own is None else own
+
+
+def _own_gold(benchmark: Benchmark, row: Row, where: str) -> Mapping[str, Any] | None:
+    try:
+        return benchmark.gold_of(row)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _item(places: Mapping[Any, int], row: Row, where: str) -> int:
+    """Which item of the benchmark a row is about."""
+    names = {key: row[key] for key in ("unique_id", "index") if key in row}
+    names = names or {"id": row.get("id")}
+    found = {
+        places.get(name) if isinstance(name, str | int) else None
+        for name in names.values()
+    }
+    item = found.pop()
+    if item is None or found:
+        raise InputError(
+            f"{where} has no gold answer, and {names} is not one item of the benchmark;"
+            " expected unique_id, index or id of one that --data_dir has"
+        )
+    return item
