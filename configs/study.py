@@ -36,6 +36,6 @@ def get_config(variant: str = "small"):
     # Learning rates were chosen by mathematics on the development sweep (docs/LOG.md).
     c.sweep = variant == "development"  # `sweep_settings` at `sweep_rates` as well
     c.sweep_settings = SETTINGS if variant == "development" else ("off_policy_sft",)
-    c.sweep_rates = (1e-4, 3e-4, 1e-3, 3e-3)
+    c.sweep_rates = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
     c.lanes = 0  # stages side by side; 0: one per core, at most 4
     return c

@@ -21,6 +21,6 @@ def get_config(scale: str = "small"):
     c.optimizer.num_steps = scales.pick(scale, small=30, smoke=3, qwen3_8b=140)
     c.optimizer.warmup_steps = scales.pick(scale, small=5, smoke=1, qwen3_8b=10)
     c.optimizer.final_fraction = 1.0
-    c.optimizer.learning_rate = scales.pick(scale, small=3e-4, qwen3_8b=1e-6)
+    c.optimizer.learning_rate = scales.pick(scale, small=1e-4, qwen3_8b=1e-6)
     c.checkpoint.every_steps = scales.pick(scale, small=10, smoke=1, qwen3_8b=5)
     return c
