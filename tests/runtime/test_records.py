@@ -12,7 +12,7 @@ import pytest
 from transfer_reasoning.runtime import records
 from transfer_reasoning.types import InputError
 
-HOSTILE = {"text": "line\u2028break \x85 \ud83d\ude00 \\u0000 é", "n": [1, 2.5, None]}
+HOSTILE = {"text": "line\u2028break \x85 😀 \ud800 \\u0000 é", "n": [1, 2.5, None]}
 
 
 def rewrite(file, text: str):
