@@ -61,10 +61,9 @@ def index(study: Study, name: str) -> dict[str, dict[str, Value]]:
 
 
 def index_intervals(study: Study, name: str) -> dict[str, dict[str, list | None]]:
-    """95% bootstrap intervals of the index over items; None where too many draws have
-    no value."""
-    rng = np.random.default_rng(0)
-    draws = {who: _resampled_scores(study, who, rng) for who in (BASE, name)}
+    """95% bootstrap intervals of the index over items, the same items for both models;
+    None where too many draws have no value."""
+    draws = {who: _resampled_scores(study, who) for who in (BASE, name)}
     base = mean_scores(study, BASE)
     pool = [(base, mean_scores(study, other)) for other in study.names]
     sigma = pool_sigma(pool, study.groups)
@@ -111,14 +110,17 @@ def _paired(base: Run, tuned: Run, benchmark: str) -> list[float]:
     return [after[item] - before[item] for item in before]
 
 
-def _resampled_scores(study: Study, name: str, rng) -> dict[str, np.ndarray]:
+def _resampled_scores(study: Study, name: str) -> dict[str, np.ndarray]:
+    """Scores of resampled items; every model is drawn the same ones."""
+    rng = np.random.default_rng(0)
+
+    def draw(runs: Mapping[str, Run], benchmark: str) -> np.ndarray:
+        items = runs[name].items[benchmark]
+        return resample(np.array([items[i] for i in runs[BASE].items[benchmark]]), rng)
+
     return {
         benchmark: np.mean(
-            [
-                resample(np.array(list(runs[name].items[benchmark].values())), rng)
-                for runs in study.seeds.values()
-            ],
-            axis=0,
+            [draw(runs, benchmark) for runs in study.seeds.values()], axis=0
         )
         for benchmarks in study.groups.values()
         for benchmark in benchmarks
