@@ -94,6 +94,7 @@ def revision_in(folder):
     return names["git_revision"]()
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 def test_the_revision_says_when_the_code_was_changed(checkout):
     assert revision_in(checkout) == "unknown"
     git(checkout, "init", "-q")

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -156,24 +155,20 @@ HOLD = (
 )
 
 
-def test_a_directory_has_one_owner_and_death_frees_it(tmp_path, monkeypatch):
+def test_a_directory_has_one_owner_and_death_frees_it(tmp_path):
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert holder.stdout.readline() == "held\n"
-        monkeypatch.setattr(records, "LOCK_WAIT_S", 0.2)
         with (
             pytest.raises(InputError, match=f"in use by process {holder.pid};"),
             records.locked(tmp_path),
         ):
             pytest.fail("two owners")
-        monkeypatch.setattr(records, "LOCK_WAIT_S", 10.0)
         holder.kill()
-        began = time.monotonic()
         with records.locked(tmp_path):
             assert (tmp_path / records.LOCK).read_text() == str(os.getpid())
-        assert time.monotonic() - began < 5
     finally:
         holder.kill()
         holder.communicate()
