@@ -1,6 +1,6 @@
 """Packaging. The tested versions are in requirements/, one file per Python."""
 
-from setuptools import find_packages, setup
+from setuptools import find_namespace_packages, setup
 
 # Python 3.11 ends at jax 0.10; on 3.12 the newest pair of jax and flax that passes.
 OLD, NEW = "python_version < '3.12'", "python_version >= '3.12'"
@@ -17,9 +17,13 @@ setup(
     description="Does tuning on mathematics transfer? The controlled study, in JAX.",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=find_packages(
+    packages=find_namespace_packages(
         include=["transfer_reasoning*", "configs*", "launch*", "analysis*"]
     ),
+    package_data={
+        "analysis.report": ["page.css"],
+        "analysis.schema": ["summary.schema.json"],
+    },
     install_requires=[
         *jax(),
         f"flax>=0.12.8,<0.12.9; {OLD}",

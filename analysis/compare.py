@@ -32,13 +32,13 @@ def from_csv(file: Path, group_of: Mapping[str, str]) -> dict[str, Comparison]:
     """Comparisons of every row that names a base.
 
     Raises:
-        InputError: a column is no benchmark, a base is missing, a score is no percent.
+        InputError: a column is no benchmark, a base is missing, a score is no percent,
+            or the file is no table at all.
     """
-    if not file.is_file():
-        raise InputError(f"{file} does not exist; expected a CSV of scores")
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = _rows(file)
     scores = {row["model"]: _scores(row, group_of, file) for row in rows}
+    if len(scores) < len(rows):
+        raise InputError(f"{file}: two rows name one model; expected a row per model")
     pairs = {row["model"]: row["base"] for row in rows if row["base"]}
     for model, base in pairs.items():
         if base not in scores:
@@ -61,31 +61,46 @@ def from_csv(file: Path, group_of: Mapping[str, str]) -> dict[str, Comparison]:
 
 def from_runs(base: Path, runs: Sequence[Path]) -> dict[str, Comparison]:
     """Comparisons of evaluated runs with one base, with intervals over items."""
-    folders = {"base": base, **{_name(run): run for run in runs}}
-    files = {
-        name: read_json(folder / "scores.json") for name, folder in folders.items()
-    }
-    group_of = files["base"]["groups"]
-    for name, file in files.items():
-        if file["groups"].keys() != group_of.keys():
-            raise InputError(
-                f"{folders[name]} has other benchmarks than {base}; expected the same"
-            )
-    means = lambda name: {b: s["mean"] for b, s in files[name]["scores"].items()}
-    groups = _groups(means("base"), group_of)
-    tuned = [name for name in files if name != "base"]
-    sigma = pool_sigma([(means("base"), means(name)) for name in tuned], groups)
-    items = {name: _items(folder, group_of) for name, folder in folders.items()}
+    before, runs = _evaluated(base), list(dict.fromkeys(runs))
+    tuned = {name: _evaluated(run) for name, run in _named(runs).items()}
+    groups = _groups(before.means, before.groups)
+    for run, after in zip(runs, tuned.values(), strict=True):
+        _check_same_questions(base, before, run, after)
+    sigma = pool_sigma([(before.means, run.means) for run in tuned.values()], groups)
     return {
         name: Comparison(
             {
-                SHORT[group]: _paired(items["base"], items[name], benchmarks)
+                SHORT[group]: _paired(before.items, run.items, benchmarks)
                 for group, benchmarks in groups.items()
             },
-            transferability(means("base"), means(name), groups, pooled_sigma=sigma),
+            transferability(before.means, run.means, groups, pooled_sigma=sigma),
         )
-        for name in tuned
+        for name, run in tuned.items()
     }
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV; every one has a model and as many cells as the head."""
+    if not file.is_file():
+        raise InputError(f"{file} does not exist; expected a CSV of scores")
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            table = csv.DictReader(stream, skipinitialspace=True)
+            rows, head = list(table), list(table.fieldnames or ())
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is no CSV in UTF-8 ({error})") from error
+    if not {"model", "base"} <= set(head) or len(set(head)) < len(head):
+        raise InputError(
+            f"{file}: the columns are {', '.join(head) or 'none'}; expected model, base"
+            " and one per benchmark, each once, with commas between"
+        )
+    for row in rows:
+        if None in row or None in row.values() or not row["model"]:
+            raise InputError(
+                f"{file}: row {rows.index(row) + 1} has no model, or not"
+                f" {len(head)} cells; expected a cell for every column"
+            )
+    return rows
 
 
 def _scores(row: Mapping[str, str], group_of: Mapping[str, str], file: Path) -> Scores:
@@ -100,10 +115,13 @@ def _scores(row: Mapping[str, str], group_of: Mapping[str, str], file: Path) -> 
             )
         try:
             values[column] = float(text)
-        except ValueError as error:
+        except ValueError:
+            values[column] = float("nan")
+        if not 0 <= values[column] <= 100:
             raise InputError(
                 f"{file}: {column} of {row['model']!r} is {text!r}; expected a percent"
-            ) from error
+                " from 0 to 100"
+            )
     return values
 
 
@@ -122,11 +140,35 @@ def _changes(base: Scores, tuned: Scores, groups: Groups) -> dict:
     }
 
 
-def _items(folder: Path, benchmarks: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    return {
+class _Evaluated(NamedTuple):
+    """A workdir of launch.evaluate: group and mean by benchmark, and every item."""
+
+    groups: Mapping[str, str]
+    means: Scores
+    items: Mapping[str, Mapping[str, float]]
+
+
+def _evaluated(folder: Path) -> _Evaluated:
+    file = read_json(folder / "scores.json")
+    items = {
         name: item_percents(read_jsonl(folder / "records" / f"{name}.jsonl"))
-        for name in benchmarks
+        for name in file["groups"]
     }
+    means = {name: values["mean"] for name, values in file["scores"].items()}
+    return _Evaluated(file["groups"], means, items)
+
+
+def _check_same_questions(
+    base: Path, before: _Evaluated, run: Path, after: _Evaluated
+) -> None:
+    if before.groups.keys() != after.groups.keys():
+        raise InputError(f"{run} has other benchmarks than {base}; expected the same")
+    for name in before.groups:
+        if before.items[name].keys() != after.items[name].keys():
+            raise InputError(
+                f"{run} answers other questions of {name} than {base}; expected the"
+                " same: evaluate both with one limit and split"
+            )
 
 
 def _paired(base: Mapping, tuned: Mapping, benchmarks: Sequence[str]) -> dict:
@@ -138,6 +180,9 @@ def _paired(base: Mapping, tuned: Mapping, benchmarks: Sequence[str]) -> dict:
     return {"mean": interval.mean, "ci_low": interval.low, "ci_high": interval.high}
 
 
-def _name(run: Path) -> str:
-    """A short name: the folder, or its parent where the folder is a stage."""
-    return run.parent.name if run.name == "evaluate" else run.name
+def _named(runs: Sequence[Path]) -> dict[str, Path]:
+    """Short names: the folder, or its parent where the folder is a stage; where two
+    runs would share one, their paths."""
+    short = [run.parent.name if run.name == "evaluate" else run.name for run in runs]
+    names = short if len(set(short)) == len(runs) else map(str, runs)
+    return dict(zip(names, runs, strict=True))

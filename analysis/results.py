@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +72,31 @@ def load_study(workdir: Path) -> Study:
     for home in homes:
         names = sorted(p.parent.name for p in home.glob("*/evaluate"))
         runs = {name: _load_run(home / name) for name in names}
-        if BASE not in runs:
-            raise InputError(f"{home} has no evaluated base model; run the study on")
         seeds[int(home.name.split("_")[1])] = runs
         for done in sorted(home.glob("**/done.json")):
             marks[str(done.parent.relative_to(workdir))] = read_json(done)
+    config = read_json(workdir / "config.json")
+    seeds = _common(seeds, [BASE, *config["settings"], *config["controls"]], workdir)
     groups = read_json(homes[0] / BASE / "evaluate" / "scores.json")["groups"]
     by_group = {group: [n for n, g in groups.items() if g == group] for group in SHORT}
-    return Study(read_json(workdir / "config.json"), by_group, seeds, marks)
+    return Study(config, by_group, seeds, marks)
+
+
+def _common(
+    seeds: Mapping[int, Mapping[str, Run]], required: Sequence[str], workdir: Path
+) -> dict[int, dict[str, Run]]:
+    """The models that every seed has; a sweep may have been run for some seeds only."""
+    for seed, runs in seeds.items():
+        for name in required:
+            if name not in runs:
+                raise InputError(
+                    f"{workdir}/seed_{seed} has no evaluated {name}; run the study on"
+                )
+    shared = set.intersection(*(set(runs) for runs in seeds.values()))
+    return {
+        seed: {name: run for name, run in runs.items() if name in shared}
+        for seed, runs in seeds.items()
+    }
 
 
 def _load_run(folder: Path) -> Run:

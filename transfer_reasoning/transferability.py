@@ -28,6 +28,8 @@ NO_MATH_GAIN = "math did not improve"
 BASE_ZERO = "a base score is 0"
 NO_SPREAD = "all changes in a group are equal"
 
+ROUNDING = 1e-9  # scores such as 0.1 + 0.2 are no binary numbers
+
 Scores = Mapping[str, float]  # benchmark -> percent
 Groups = Mapping[str, Sequence[str]]  # group -> benchmarks
 Value = float | str  # a number, or the reason there is none
@@ -74,7 +76,7 @@ def _relative_gain(base: Scores, tuned: Scores, benchmarks: Sequence[str]) -> Va
 def _scaled_gain(
     base: Scores, tuned: Scores, benchmarks: Sequence[str], sigma: float
 ) -> Value:
-    if sigma == 0:
+    if math.isclose(sigma, 0.0, abs_tol=ROUNDING):
         return NO_SPREAD
     room = np.array([100.0 - base[b] for b in benchmarks])
     if room.sum() == 0:
@@ -94,6 +96,6 @@ def _ratio(gain: Value, math_gain: Value) -> Value:
             return value
     assert not isinstance(gain, str)
     assert not isinstance(math_gain, str)
-    if math_gain <= 0 or math.isclose(math_gain, 0.0, abs_tol=1e-12):
+    if math_gain <= 0 or math.isclose(math_gain, 0.0, abs_tol=ROUNDING):
         return NO_MATH_GAIN
     return 100.0 * gain / math_gain

@@ -49,5 +49,5 @@ def limits(models: Models) -> tuple[float, float]:
         for bound in ("ci_low", "ci_high")
     ]
     low, high = min([*ends, 0.0]), max([*ends, 0.0])
-    room = 0.4 * (high - low)
+    room = 0.4 * (high - low) or 1.0
     return low - (room if low < 0 else 0.05 * room), high + 0.7 * room

@@ -3,7 +3,6 @@
 from html import escape
 from pathlib import Path
 
-from analysis.findings import HEADLINE
 from analysis.report.sections import Figures, Summary, sections
 
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
@@ -24,7 +23,7 @@ def render(summary: Summary, figures: Figures) -> str:
     )
     lead = "\n".join(
         f'<p class="lead">{escape(text)}</p>'
-        for text in summary["findings"][: len(HEADLINE)]
+        for text in summary["findings"][: -len(summary["seeds"])]
     )
     return f"""<!doctype html>
 <html lang="en">

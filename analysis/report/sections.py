@@ -5,7 +5,6 @@ from html import escape
 from typing import Any
 
 from analysis import tables
-from analysis.findings import HEADLINE
 from analysis.names import GROUPS
 from analysis.report.parts import (
     figures_row,
@@ -60,7 +59,8 @@ def _tasks(summary: Summary) -> str:
             held = " (held out)" if name == summary["held_out"] else ""
             changes = (e["gains_by_benchmark"][name] for e in models.values())
             cells = [interval(change) for change in changes]
-            rows.append([f"{name}{held}", score(base["scores"][name]), *cells])
+            task = escape(f"{name}{held}")
+            rows.append([task, score(base["scores"][name]), *cells])
         parts.append(f"<h3>{GROUPS[group]}</h3>{table(heads, rows)}")
     failed = lambda entry, names: (
         f"{share(entry, names, 'truncated')} / {share(entry, names, 'unparsable')}"
@@ -81,6 +81,7 @@ counts as wrong and shows here.</p>
 
 
 def _controls(summary: Summary, figures: Figures) -> str:
+    held_out = escape(summary["held_out"])
     columns = ("gain_tuned_tasks", "gain_held_out")
     rows = [
         [
@@ -92,13 +93,13 @@ def _controls(summary: Summary, figures: Figures) -> str:
         for name, entry in tables.models(summary).items()
     ]
     heads = ["", "learning rate", "tuned mathematics"]
-    heads += [f"held out: {summary['held_out']}", GROUPS["other"], GROUPS["non"]]
+    heads += [f"held out: {held_out}", GROUPS["other"], GROUPS["non"]]
     sweep = (
         "The learning-rate sweep of off-policy SFT is among the runs."
         if summary["sweep"]
         else "The learning-rate sweep of off-policy SFT was not run (SWEEP=1 adds it)."
     )
-    return f"""<p><b>Held-out mathematics.</b> The task {summary["held_out"]} was never
+    return f"""<p><b>Held-out mathematics.</b> The task {held_out} was never
 tuned on: a gain there is transfer within mathematics. <b>Matched control.</b> Own-style
 SFT has the problems, rate, updates and batch of off-policy SFT, and its answers are
 right too, but in the base model's own terse style: what differs is how far the answers
@@ -108,7 +109,7 @@ are from the base. {sweep}</p>
 
 
 def _ordering(summary: Summary) -> str:
-    sentences = summary["findings"][len(HEADLINE) :]
+    sentences = summary["findings"][-len(summary["seeds"]) :]  # one per seed
     found = "".join(f"<li>{escape(text)}</li>" for text in sentences)
     seeds = [str(seed) for seed in summary["seeds"]]
     columns = [*seeds, "all"] if len(seeds) > 1 else seeds
@@ -186,10 +187,11 @@ def _training(figures: Figures) -> str:
 def _origin(summary: Summary) -> str:
     minutes = sum(summary["times"].values()) / 60
     versions = ", ".join(f"{k} {v}" for k, v in summary["versions"].items())
-    rows = [[name, f"{seconds:.1f} s"] for name, seconds in summary["times"].items()]
+    times = summary["times"].items()
+    rows = [[escape(name), f"{seconds:.1f} s"] for name, seconds in times]
     seeds = ", ".join(map(str, summary["seeds"]))
     return f"""<p>Seeds {seeds}; revision {escape(summary["git_revision"][:18])};
-{minutes:.1f} minutes of stages. {versions}. Everything on this page is in summary.json,
-tables/ and figures/ beside it.</p>
+{minutes:.1f} minutes of stages. {escape(versions)}. Everything on this page is in
+summary.json, tables/ and figures/ beside it.</p>
 <details><summary>Wall time of every stage</summary>{table(["stage", "time"], rows)}
 </details>"""

@@ -71,3 +71,13 @@ def test_published_vocabularies_split_without_padding(vocab):
     count = _num_chunks(vocab, 16_384)
     assert vocab % count == 0
     assert vocab // count <= 16_384
+
+
+def test_entropies_of_large_logits_keep_their_digits():
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(20, 32)).astype(np.float32)
+    table = 2 * rng.normal(size=(1000, 32)).astype(np.float32)
+    logits = hidden.astype(np.float64) @ table.T.astype(np.float64)
+    _, _, entropies = decoder_numpy.token_scores(logits, [0] * 20)
+    ours = token_scores(hidden[None], table, jnp.zeros((1, 20), int), chunk=250)
+    np.testing.assert_allclose(ours.entropy_BT[0], entropies, atol=1e-5)

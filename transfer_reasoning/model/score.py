@@ -72,19 +72,22 @@ def token_scores(
 
     def statistics(logits_BTC, columns_C):
         total = _logsumexp(logits_BTC)
-        mean = jnp.sum(jnp.exp(logits_BTC - total[..., None]) * logits_BTC, axis=-1)
+        # Of log-probabilities, not of logits: large logits would cancel in the entropy.
+        logprobs_BTC = logits_BTC - total[..., None]
+        mean = jnp.sum(jnp.exp(logprobs_BTC) * logprobs_BTC, axis=-1)
         return total, mean, _pick(logits_BTC, columns_C, targets_BT)
 
     totals, means, picked = _over_chunks(statistics, [hidden_BTD], [table_VD], chunk)
     target_BT = picked.sum(0)
     total_BT = _logsumexp(jnp.moveaxis(totals, 0, -1))
-    mean_BT = jnp.sum(jnp.exp(totals - total_BT[None]) * means, axis=0)
+    shares = totals - total_BT[None]
+    entropy_BT = -jnp.sum(jnp.exp(shares) * (means + shares), axis=0)
 
     def above(logits_BTC, columns_C):
         return jnp.sum(logits_BTC > target_BT[..., None], axis=-1)
 
     rank_BT = 1 + _over_chunks(above, [hidden_BTD], [table_VD], chunk).sum(0)
-    return TokenScores(target_BT - total_BT, rank_BT, total_BT - mean_BT)
+    return TokenScores(target_BT - total_BT, rank_BT, entropy_BT)
 
 
 class TokenPair(NamedTuple):

@@ -76,14 +76,19 @@ def principal_components(features_ID: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """First two components [C, D] of centred features, and the std along each [C].
 
     Signs as in scikit-learn: each component's entry of largest magnitude is positive.
+    Where the features vary in fewer directions than two, the others are zero.
     """
     centred = features_ID - features_ID.mean(axis=0)
-    _, singular, components = np.linalg.svd(centred, full_matrices=False)
-    components = components[:2]
-    largest = np.argmax(np.abs(components), axis=1)
-    signs = np.sign(components[np.arange(2), largest])
-    spread = singular[:2] / np.sqrt(max(1, len(features_ID) - 1))
-    return components * signs[:, None], spread
+    _, singular, directions = np.linalg.svd(centred, full_matrices=False)
+    noise = np.finfo(np.float64).eps * np.abs(features_ID).max() * len(features_ID)
+    count = min(2, int(np.sum(singular > noise)))
+    components, spread = np.zeros((2, features_ID.shape[1])), np.zeros(2)
+    for number in range(count):
+        direction = directions[number]
+        sign = np.sign(direction[np.argmax(np.abs(direction))])
+        components[number] = sign * direction
+        spread[number] = singular[number] / np.sqrt(len(features_ID) - 1)
+    return components, spread
 
 
 def linear_cka(first_ID: np.ndarray, second_ID: np.ndarray) -> float:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from transfer_reasoning.probes.collect import PairScores
+from transfer_reasoning.types import InputError
 
 TINY_PROBABILITY = 1e-10
 
@@ -33,8 +34,17 @@ class TokenShift(NamedTuple):
 
 
 def token_shift(pairs: Sequence[PairScores]) -> TokenShift:
-    """The shift on texts whose every response token was scored by both models."""
+    """The shift on texts whose every response token was scored by both models.
+
+    Raises:
+        InputError: there is no response token at all.
+    """
     pairs = [pair for pair in pairs if len(pair.kl_forward)]
+    if not pairs:
+        raise InputError(
+            "no text has a response token left after cutting; expected some: raise"
+            " config.max_tokens above the length of the prompts"
+        )
     joined = PairScores(
         *[np.concatenate(values) for values in zip(*pairs, strict=True)]
     )

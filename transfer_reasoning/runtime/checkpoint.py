@@ -57,6 +57,7 @@ class Checkpoints:
         from orbax.checkpoint import v1 as ocp  # half a second
 
         self.wait()
+        self.directory.mkdir(parents=True, exist_ok=True)  # orbax would wait minutes
         path = self._path(step)
         if path.exists():  # unverified leftovers of a killed run
             shutil.rmtree(path)
@@ -107,12 +108,20 @@ class Checkpoints:
             response.result()
             if jax.process_index() == 0:
                 _write_manifest(self._path(step), step)
-                self._delete_old()
+                self._delete_old(step)
         except Exception as error:  # kept for the main thread, which raises it
-            self._failure = error
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            # A full disk is whatever the storage below makes of it, often ValueError.
+            self._failure = OSError(f"{self._path(step)} was not saved ({reason})")
+            self._failure.__cause__ = error
 
-    def _delete_old(self) -> None:
-        finished = [s for s in self.steps() if (self._path(s) / MANIFEST).is_file()]
+    def _delete_old(self, newest: int) -> None:
+        """Steps after `newest` did not verify at the start: they count for nothing."""
+        finished = [
+            step
+            for step in self.steps()
+            if step <= newest and (self._path(step) / MANIFEST).is_file()
+        ]
         for step in finished[: -self._keep]:
             # Without its manifest a half-deleted step is not a checkpoint any more.
             (self._path(step) / MANIFEST).unlink()
@@ -123,19 +132,24 @@ def verify(path: Path) -> None:
     """Compare every file of a step directory with its manifest.
 
     Raises:
-        CorruptCheckpointError: one is missing, extra or different.
+        CorruptCheckpointError: one is missing, extra, unreadable or different.
     """
     try:
-        expected = json.loads((path / MANIFEST).read_text())["files"]
+        expected = dict(json.loads((path / MANIFEST).read_text())["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptCheckpointError(f"{path} has no readable {MANIFEST}") from error
-    found = _digests(path)
-    for name in sorted(expected.keys() | found.keys()):
+    found = _files(path)
+    for name in sorted(expected.keys() | found):
         if name not in found:
             raise CorruptCheckpointError(f"{path / name} is missing")
         if name not in expected:
             raise CorruptCheckpointError(f"{path / name} is not in {MANIFEST}")
-        if found[name] != expected[name]:
+        try:
+            digest = _digest(path / name)
+        except OSError as error:
+            reason = f"{path / name} cannot be read ({error.strerror})"
+            raise CorruptCheckpointError(reason) from error
+        if digest != expected[name]:
             raise CorruptCheckpointError(f"{path / name} does not match its digest")
 
 
@@ -159,7 +173,8 @@ def _load(path: Path, abstract: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write_manifest(path: Path, step: int) -> None:
-    text = json.dumps({"files": _digests(path), "step": step}, sort_keys=True)
+    digests = {name: _digest(path / name) for name in _files(path)}
+    text = json.dumps({"files": digests, "step": step}, sort_keys=True)
     temporary = path / f"{MANIFEST}.tmp"
     with temporary.open("w") as stream:
         stream.write(text + "\n")
@@ -168,9 +183,9 @@ def _write_manifest(path: Path, step: int) -> None:
     temporary.rename(path / MANIFEST)
 
 
-def _digests(path: Path) -> dict[str, str]:
+def _files(path: Path) -> set[str]:
     files = (p for p in path.rglob("*") if p.is_file() and p.name != MANIFEST)
-    return {str(p.relative_to(path)): _digest(p) for p in files}
+    return {str(p.relative_to(path)) for p in files}
 
 
 def _digest(file: Path) -> str:

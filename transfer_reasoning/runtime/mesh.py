@@ -19,10 +19,10 @@ def make_mesh(shape: Mapping[str, int]) -> Mesh:
     count = jax.device_count()
     sizes = dict(shape)
     free = [axis for axis, size in sizes.items() if size == -1]
-    known = math.prod(size for size in sizes.values() if size != -1)
-    if len(free) == 1 and count % known == 0:
-        sizes[free[0]] = count // known
-    if len(free) > 1 or math.prod(sizes.values()) != count:
+    known = [size for size in sizes.values() if size != -1]
+    if len(free) == 1 and min(known, default=1) > 0:
+        sizes[free[0]] = count // math.prod(known)
+    if min(sizes.values()) < 1 or math.prod(sizes.values()) != count:
         raise InputError(
             f"mesh is {dict(shape)} and there are {count} devices; expected sizes that"
             " multiply to that number, with -1 for at most one axis to take the rest"

@@ -41,8 +41,17 @@ def write_json(file: Path, value: Any) -> None:
 
 def write_jsonl(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Replace `file` with one JSON object a line."""
-    lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows)
-    write_text(file, "".join(f"{line}\n" for line in lines))
+    write_text(file, "".join(f"{_line(row)}\n" for row in rows))
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """One line, readable where UTF-8 has the characters (it has no lone surrogates)."""
+    line = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return json.dumps(row, allow_nan=False)
+    return line
 
 
 def read_json(file: Path) -> Any:
@@ -103,8 +112,8 @@ def cut_log(file: Path, last_step: int) -> None:
     if not file.is_file():
         return
     kept = []
-    for line in file.read_text(encoding="utf-8").split("\n"):
-        with contextlib.suppress(ValueError):
+    for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # torn
             if json.loads(line)["step"] <= last_step:
                 kept.append(line)
     write_text(file, "".join(f"{line}\n" for line in kept))

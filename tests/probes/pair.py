@@ -1,0 +1,66 @@
+"""Two tiny models, texts of several lengths, and what float64 says of them."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from tests.reference import decoder_numpy
+from tests.tiny import TINY, random_params
+from transfer_reasoning.probes.collect import PairScores, Text
+
+LENGTHS = (9, 20, 32, 5, 41)
+
+
+class Pair(NamedTuple):
+    """A base model, the same nudged, and texts that start with a prompt of 4 tokens."""
+
+    base: dict
+    tuned: dict
+    texts: list[Text]
+
+
+@functools.cache
+def make_pair() -> Pair:
+    base, other = random_params(TINY, 0), random_params(TINY, 1)
+    tuned = jax.tree.map(lambda x, y: x + 0.1 * y, base, other)
+    rng = np.random.default_rng(0)
+    texts = [
+        Text(tuple(int(t) for t in rng.integers(0, TINY.vocab_size, length)), 4)
+        for length in LENGTHS
+    ]
+    return Pair(base, tuned, texts)
+
+
+def log_softmax(logits):
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+@functools.cache
+def reference(number: int) -> PairScores:
+    """Both models on the response of one text, over the full vocabulary in float64."""
+    base, tuned, texts = make_pair()
+    tokens, start = texts[number]
+    log_p, log_q = (
+        log_softmax(decoder_numpy.forward(params, tokens, TINY)[1])[start - 1 : -1]
+        for params in (tuned, base)
+    )
+    difference = log_p - log_q
+    targets = tokens[start:]
+    tuned_logprob, tuned_rank, _ = decoder_numpy.token_scores(log_p, targets)
+    base_logprob, base_rank, _ = decoder_numpy.token_scores(log_q, targets)
+    return PairScores(
+        kl_forward=(np.exp(log_p) * difference).sum(-1),
+        kl_reverse=(np.exp(log_q) * -difference).sum(-1),
+        tuned_logprob=tuned_logprob,
+        base_logprob=base_logprob,
+        tuned_rank=tuned_rank,
+        base_rank=base_rank,
+    )
+
+
+def assert_close(ours: PairScores, expected: PairScores, atol: float = 1e-5):
+    for name, value in expected._asdict().items():
+        np.testing.assert_allclose(getattr(ours, name), value, atol=atol, err_msg=name)

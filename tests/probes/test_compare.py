@@ -1,0 +1,104 @@
+"""All probes of one benchmark from evaluation records."""
+
+import json
+
+import pytest
+
+from tests.probes.pair import make_pair
+from tests.tiny import TINY
+from transfer_reasoning.probes import compare as probes
+from transfer_reasoning.probes.collect import Text, compare
+from transfer_reasoning.probes.token_shift import token_shift
+from transfer_reasoning.types import InputError
+
+PROMPTS = ((1, 2, 3), (4, 5, 6, 7), (8, 9))
+ANSWERS = {"base": (20, 21, 22, 23), "tuned": (30, 31)}
+
+
+def encode(text: str) -> list[int]:
+    return [ord(letter) % TINY.vocab_size for letter in text]
+
+
+def records(who: str):
+    return [
+        {
+            "id": str(number),
+            "sample": sample,
+            "prompt_tokens": list(prompt),
+            "tokens": [token + number + sample for token in ANSWERS[who]],
+            "fields": {"problem": f"question {number}"},
+            "gold": {"answer": "12", "unit": "m"},
+        }
+        for number, prompt in enumerate(PROMPTS)
+        for sample in (0, 1)
+    ]
+
+
+def probe(tuned, texts=100, max_tokens=32, rows=4):
+    return probes.compare_benchmark(
+        make_pair().base,
+        tuned,
+        {who: records(who) for who in ANSWERS},
+        encode=encode,
+        config=TINY,
+        layout=None,
+        texts=texts,
+        rows=rows,
+        max_tokens=max_tokens,
+    )
+
+
+@pytest.fixture(scope="module")
+def probed():
+    return probe(make_pair().tuned)
+
+
+def shift_of(texts):
+    pair = make_pair()
+    scores = compare(pair.base, pair.tuned, texts, config=TINY, layout=None, rows=4)
+    return pytest.approx(token_shift(scores)._asdict())
+
+
+@pytest.mark.parametrize("who", ["base", "tuned"])
+def test_recorded_tokens_are_probed_as_they_were_sampled(probed, who):
+    """The first sample of every item, untouched."""
+    texts = [
+        Text((*prompt, *(token + number for token in ANSWERS[who])), len(prompt))
+        for number, prompt in enumerate(PROMPTS)
+    ]
+    assert probed["token_shift"][who] == shift_of(texts)
+    assert probed["token_shift"][who]["tokens"] == 3 * len(ANSWERS[who])
+
+
+def test_shared_text_is_the_prompt_and_the_gold_answer(probed):
+    texts = [Text((*prompt, *encode("12  m")), len(prompt)) for prompt in PROMPTS]
+    assert probed["token_shift"]["shared"] == shift_of(texts)
+
+
+def test_a_model_compared_with_itself_has_not_moved():
+    found = probe(make_pair().base)
+    for kind in ("base", "tuned", "shared"):
+        shift = found["token_shift"][kind]
+        moved = ("kl_forward", "kl_reverse", "kl_paper", "rank_shift")
+        assert [shift[key] for key in moved] == [0.0] * 4
+    assert (found["pca_shift"]["paper"], found["pca_shift"]["centred"]) == (0, 0)
+    assert all(layer["relative"] == 0 for layer in found["pca_shift"]["paper_layers"])
+
+
+def test_results_are_plain_json(probed):
+    assert json.loads(json.dumps(probed, allow_nan=False)) == probed
+    assert len(probed["pca_shift"]["paper_layers"]) == TINY.num_layers + 1
+
+
+def test_only_the_first_items_are_used_and_one_is_enough(probed):
+    found = probe(make_pair().tuned, texts=1)
+    assert (found["texts"], probed["texts"]) == (1, 3)
+    assert found["token_shift"]["tuned"]["tokens"] == 2
+    assert json.dumps(found, allow_nan=False)
+
+
+def test_texts_are_cut_and_prompts_that_fill_the_budget_do_not_count():
+    found = probe(make_pair().tuned, max_tokens=4)
+    assert found["token_shift"]["base"]["tokens"] == 1 + 0 + 2
+    with pytest.raises(InputError, match="no text has a response token left"):
+        probe(make_pair().tuned, max_tokens=2)

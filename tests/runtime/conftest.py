@@ -1,0 +1,23 @@
+"""One run with checkpoints, saved once for all tests of this folder."""
+
+import pytest
+
+from tests.runtime.states import sharded
+from tests.tiny import mesh_of
+from transfer_reasoning.runtime.checkpoint import Checkpoints
+
+
+@pytest.fixture(scope="session")
+def meshes():
+    return {8: mesh_of(2, 2, 2), 1: mesh_of(1, 1, 1)}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, meshes):
+    """A run with checkpoints at steps 10, 20 and 30, saved from 8 devices."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    checkpoints = Checkpoints(folder, keep=5, warn=pytest.fail)
+    for step in (10, 20, 30):
+        checkpoints.save(step, sharded(step, meshes[8]))
+    checkpoints.wait()
+    return folder

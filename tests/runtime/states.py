@@ -1,0 +1,68 @@
+"""A state to save, its bits, and how to come back to it; shared by the two files."""
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from transfer_reasoning.runtime.checkpoint import MANIFEST, Checkpoints
+
+SPECS = {
+    "float32": PartitionSpec(("data", "fsdp"), "tensor"),
+    "bfloat16": PartitionSpec("fsdp", None),
+    "int32": PartitionSpec(None, "tensor"),
+    "key": PartitionSpec(),
+}
+
+
+def host_state(seed: int):
+    """Arrays of every bit pattern that must survive: NaN payloads, -0, subnormals."""
+    rng = np.random.default_rng(seed)
+    bits = lambda dtype: rng.integers(0, np.iinfo(dtype).max, (8, 4), dtype)
+    return {
+        "float32": bits(np.uint32).view(np.float32),
+        "bfloat16": bits(np.uint16).view(ml_dtypes.bfloat16),
+        "int32": bits(np.uint32).view(np.int32),
+        "key": np.asarray(jax.random.key_data(jax.random.key(seed))),
+    }
+
+
+def sharded(seed: int, mesh):
+    placed = {
+        name: jax.device_put(value, NamedSharding(mesh, SPECS[name]))
+        for name, value in host_state(seed).items()
+    }
+    return {"params": placed, "opt_state": {"count": jnp.int32(seed)}}
+
+
+def abstract_on(mesh):
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+        sharded(0, mesh),
+    )
+
+
+def assert_bits_equal(restored, seed: int):
+    for name, value in host_state(seed).items():
+        got = np.asarray(restored["params"][name])
+        assert got.dtype == value.dtype, name
+        np.testing.assert_array_equal(got.view(np.uint8), value.view(np.uint8), name)
+    assert int(restored["opt_state"]["count"]) == seed
+
+
+def data_files(step_folder):
+    files = (p for p in step_folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    return sorted(str(p.relative_to(step_folder)) for p in files)
+
+
+def resume(folder, mesh):
+    warnings: list[str] = []
+    checkpoints = Checkpoints(folder, keep=5, warn=warnings.append)
+    return checkpoints.restore_latest(abstract_on(mesh)), warnings
+
+
+def flip_a_bit(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(bytes(content))
