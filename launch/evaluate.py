@@ -11,7 +11,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from launch import build, door
-from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.runtime.progress import Counter, Reporter
 
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
@@ -55,7 +55,7 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
             thinking=build.thinking(config.thinking),
             max_tokens=config.max_tokens,
             samples=config.samples,
-            on_finished=build.Counter(shown, "evaluate", total),
+            on_finished=Counter(shown, "evaluate", total),
         )
     for name, rows in records.items():
         write_jsonl(workdir / "records" / f"{name}.jsonl", rows)
