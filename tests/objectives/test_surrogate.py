@@ -1,5 +1,7 @@
 """The surrogate by hand, and as supervised fine-tuning; what masking must mean."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,16 +28,16 @@ BY_HAND = [
 def make_batch(shape, seed=0, **fields) -> TrainBatch:
     """Random log-probabilities and credit; every fourth token is masked."""
     rng = np.random.default_rng(seed)
-    logprobs = lambda: jnp.asarray(-rng.exponential(2.0, shape), jnp.float32)
+    logprobs = lambda: np.float32(-rng.exponential(2.0, shape))
     masked = np.arange(np.prod(shape)).reshape(shape) % 4 == 0
     share = np.where(masked, 0.0, rng.uniform(0.01, 0.1, shape))
-    ids = jnp.zeros(shape, jnp.int32)
+    ids = np.zeros(shape, np.int32)
     batch = TrainBatch(
         tokens_BT=ids,
         positions_BT=ids,
         segments_BT=ids,
-        weight_BT=jnp.asarray(share, jnp.float32),
-        advantage_BT=jnp.asarray(rng.normal(size=shape), jnp.float32),
+        weight_BT=np.float32(share),
+        advantage_BT=np.float32(rng.normal(size=shape)),
         sampler_logprob_BT=logprobs(),
         old_logprob_BT=logprobs(),
         reference_logprob_BT=logprobs(),
@@ -43,13 +45,17 @@ def make_batch(shape, seed=0, **fields) -> TrainBatch:
     return batch._replace(**fields)
 
 
-def loss_and_gradient(logprob, batch, *, kl_weight=0.5, kl_estimator="k3", **clip):
+@functools.partial(jax.jit, static_argnames=("kl_weight", "kl_estimator", "clip"))
+def loss_and_gradient(
+    logprob, batch, *, kl_weight=0.5, kl_estimator="k3", clip=(0.2, 0.28)
+):
     value = lambda x: surrogate(
         x,
         batch,
+        clip_low=clip[0],
+        clip_high=clip[1],
         kl_weight=kl_weight,
         kl_estimator=ESTIMATORS[kl_estimator],
-        **{**CLIP, **clip},
     )
     return jax.value_and_grad(value)(logprob)
 
@@ -85,7 +91,7 @@ def test_surrogate_equals_the_numbers_by_hand():
 def test_supervised_fine_tuning_is_the_case_of_weight_one():
     batch = make_batch((3, 8))
     logprob = batch.old_logprob_BT
-    batch = batch._replace(advantage_BT=jnp.ones((3, 8)))
+    batch = batch._replace(advantage_BT=np.ones((3, 8), np.float32))
     loss, gradient = loss_and_gradient(logprob, batch, kl_weight=0)
     supervised = lambda x: -jnp.sum(x * batch.weight_BT)
     np.testing.assert_array_equal(gradient, jax.grad(supervised)(logprob))
@@ -94,7 +100,7 @@ def test_supervised_fine_tuning_is_the_case_of_weight_one():
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_ratio_is_exactly_one_before_the_first_update(compiled):
-    batch = make_batch((4, 8))
+    batch = make_batch((3, 8))
     own = lambda x: policy_loss(x, jax.lax.stop_gradient(x), batch.advantage_BT, **CLIP)
     value, pull = jax.vjp(jax.jit(own) if compiled else own, batch.old_logprob_BT)
     np.testing.assert_array_equal(value, -batch.advantage_BT)
@@ -106,8 +112,8 @@ def test_ratio_is_exactly_one_before_the_first_update(compiled):
 def test_masked_tokens_are_as_good_as_dropped(estimator, garbage):
     batch = make_batch((3, 8))
     logprob = batch.sampler_logprob_BT
-    masked = batch.weight_BT == 0
-    spoil = lambda x: jnp.where(masked, garbage, x)
+    masked = np.array(batch.weight_BT == 0)
+    spoil = lambda x: np.where(masked, np.float32(garbage), x)
     spoilt = batch._replace(
         advantage_BT=spoil(batch.advantage_BT),
         old_logprob_BT=spoil(batch.old_logprob_BT),
@@ -118,23 +124,23 @@ def test_masked_tokens_are_as_good_as_dropped(estimator, garbage):
         other, slope = loss_and_gradient(new, old, kl_estimator=estimator)
         assert other == loss
         np.testing.assert_array_equal(slope, gradient)
-    assert (gradient[masked] == 0).all()
-    assert (gradient[~masked] != 0).all()
+    assert (np.array(gradient)[masked] == 0).all()
+    assert (np.array(gradient)[~masked] != 0).all()
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @pytest.mark.parametrize("far", [-1e4, -100.0, 100.0, 1e4])
 def test_gradients_are_finite_however_far_the_policies_are_apart(estimator, far):
-    batch = make_batch((2, 8))
+    batch = make_batch((3, 8))
     logprob = batch.old_logprob_BT + far
     loss, gradient = loss_and_gradient(logprob, batch, kl_estimator=estimator)
-    assert jnp.isfinite(loss)
-    assert jnp.isfinite(gradient).all()
+    assert np.isfinite(loss)
+    assert np.isfinite(gradient).all()
 
 
 def test_bounds_that_are_never_reached_change_nothing():
-    batch = make_batch((2, 8))
+    batch = make_batch((3, 8))
     logprob = batch.old_logprob_BT + 0.1
-    wide = loss_and_gradient(logprob, batch, clip_low=0.9, clip_high=9.0)
+    wide = loss_and_gradient(logprob, batch, clip=(0.9, 9.0))
     for ours, other in zip(loss_and_gradient(logprob, batch), wide, strict=True):
         np.testing.assert_array_equal(ours, other)
