@@ -15,8 +15,9 @@ PATIENCE_S = 300
 SFT = (
     "small/base",
     {
+        "model.shape.num_layers": 1,
         "optimizer.num_steps": 60,
-        "checkpoint.every_steps": 5,
+        "checkpoint.every_steps": 15,
         "objective.unroll": 1,  # compiles faster
     },
 )
