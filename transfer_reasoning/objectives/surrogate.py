@@ -78,17 +78,15 @@ def surrogate(
     not 0.
     """
     trained_BT = batch.weight_BT > 0
-    # Masked before the loss too: a nan there would reach gradients through the sum.
-    trained = lambda x_BT: jnp.where(trained_BT, x_BT, 0.0)
-    logprob_BT = trained(logprob_BT)
+    # Masked on the way in too: on the way back, zero times an overflow is nan.
+    logprob_BT = jnp.where(trained_BT, logprob_BT, 0.0)
     loss_BT = policy_loss(
         logprob_BT,
-        trained(batch.old_logprob_BT),
+        batch.old_logprob_BT,
         batch.advantage_BT,
         clip_low=clip_low,
         clip_high=clip_high,
     )
     if kl_weight:
-        reference_BT = trained(batch.reference_logprob_BT)
-        loss_BT += kl_weight * kl_estimator(logprob_BT, reference_BT)
-    return jnp.sum(trained(loss_BT * batch.weight_BT))
+        loss_BT += kl_weight * kl_estimator(logprob_BT, batch.reference_logprob_BT)
+    return jnp.sum(jnp.where(trained_BT, loss_BT * batch.weight_BT, 0.0))
