@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from launch import models
-from transfer_reasoning.runtime.progress import Reporter
 from transfer_reasoning.types import InputError, Verdict
 
 THINKING = {"default": None, "on": True, "off": False}
@@ -102,7 +101,7 @@ def grade_with(pool: Any, grader: str) -> Callable[[Sequence], list[Verdict]]:
 def problems(source: str, text: Any, prompt: ConfigDict) -> list[Any]:
     """Problems of a file as prompts with their gold answers."""
     from transfer_reasoning.data.responses import prompt_tokens
-    from transfer_reasoning.data.sources import field, read_rows
+    from transfer_reasoning.data.sources import read_rows, text_field
     from transfer_reasoning.rollouts.on_policy import Problem
 
     rows = read_rows(source)
@@ -111,7 +110,7 @@ def problems(source: str, text: Any, prompt: ConfigDict) -> list[Any]:
         rows, text, template=prompt.template, thinking=switch, where=source
     )
     return [
-        Problem(ids, {"answer": str(field(row, "answer", f"{source}, row {n}"))})
+        Problem(ids, {"answer": text_field(row, "answer", f"{source}, row {n}")})
         for n, (row, ids) in enumerate(zip(rows, tokens, strict=True), start=1)
     ]
 
@@ -126,14 +125,3 @@ def choose(options: Mapping[str, Any], name: str, where: str) -> Any:
     if name not in options:
         raise InputError(f"{where} is {name!r}; expected one of {', '.join(options)}")
     return options[name]
-
-
-class Counter:
-    """Progress from counts of what has finished."""
-
-    def __init__(self, shown: Reporter, what: str, total: int):
-        self._shown, self._what, self._total, self._done = shown, what, total, 0
-
-    def __call__(self, count: int) -> None:
-        self._done += count
-        self._shown.progress(self._what, self._done, self._total)

@@ -12,7 +12,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from launch import build, door
-from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.runtime.progress import Counter, Reporter
 from transfer_reasoning.types import InputError
 
 
@@ -47,7 +47,7 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
         for _, problem, number, sample in asked
     ]
     sampling = Sampling(temperature=config.temperature, top_p=config.top_p)
-    count = build.Counter(shown, "sample", len(requests))
+    count = Counter(shown, "sample", len(requests))
     completions = sampler.generate(requests, sampling, on_finished=count)
     replies = [loaded.text.decode(c.tokens) for c in completions]
     with build.grading(config.grader) as pool:

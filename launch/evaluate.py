@@ -15,7 +15,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from launch import build, door
-from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.runtime.progress import Counter, Reporter
 from transfer_reasoning.types import InputError
 
 
@@ -98,7 +98,7 @@ def _ask(
             thinking=build.thinking(config.thinking),
             max_tokens=config.max_tokens,
             samples=config.samples,
-            on_finished=build.Counter(shown, "evaluate", total),
+            on_finished=Counter(shown, "evaluate", total),
             on_records=on_records,
         )
 

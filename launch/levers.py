@@ -1,4 +1,4 @@
-"""The levers of a training config as parts of the loop: source and credit."""
+"""The levers of a training config as parts of the loop: source, credit, objective."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from launch import build
 from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.types import InputError
 
 
 @contextmanager
@@ -15,9 +16,7 @@ def make_source(
     config: ConfigDict, loaded: build.Loaded, shown: Reporter
 ) -> Iterator[Any]:
     """Lever q: a file of responses, or the policy sampled and graded."""
-    sources = {"offline": _offline, "on_policy": _on_policy}
-    kind = build.choose(sources, config.source.kind, "config.source.kind")
-    with kind(config, loaded, shown) as source:
+    with SOURCES[config.source.kind](config, loaded, shown) as source:
         yield source
 
 
@@ -34,6 +33,15 @@ def make_credit(credit: ConfigDict) -> Any:
         "group_advantage": advantage,
     }
     return build.choose(options, credit.kind, "config.credit.kind")
+
+
+def make_objective(config: ConfigDict) -> Any:
+    """Lever beta, and how a step is cut."""
+    from transfer_reasoning.training.step import Objective
+
+    on_policy = config.source.kind == "on_policy"
+    temperature = config.source.temperature if on_policy else 1.0
+    return Objective(**config.objective.to_dict(), temperature=temperature)
 
 
 @contextmanager
@@ -75,6 +83,13 @@ def _on_policy(
         seed=config.seed,
     )
     problems = build.problems(source.data, loaded.text, config.prompt)
+    longest = max((len(problem.prompt) for problem in problems), default=0)
+    if longest + source.max_tokens > config.objective.row_length:
+        raise InputError(
+            f"config.objective.row_length is {config.objective.row_length}; expected"
+            f" room for the longest prompt, {longest} tokens, and"
+            f" config.source.max_tokens, {source.max_tokens}"
+        )
     with build.grading(config.grader) as pool:
         yield OnPolicy(
             build.make_sampler(loaded, config.sampler),
@@ -84,3 +99,6 @@ def _on_policy(
             decode=loaded.text.decode,
             reward=Reward(**config.reward.to_dict()),
         )
+
+
+SOURCES = {"offline": _offline, "on_policy": _on_policy}

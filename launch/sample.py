@@ -18,7 +18,7 @@ from absl import flags
 
 from configs import common
 from launch import build, door
-from transfer_reasoning.runtime.progress import reporter
+from transfer_reasoning.runtime.progress import Counter, reporter
 from transfer_reasoning.runtime.records import read_jsonl, write_jsonl
 from transfer_reasoning.types import InputError
 
@@ -96,7 +96,7 @@ def _sample(loaded: build.Loaded, sampler: Any, rows: list) -> list[dict[str, An
         requests,
         sampling,
         cut=(lambda tokens: loaded.text.cut_at_stop(tokens, stop)) if stop else None,
-        on_finished=build.Counter(shown, "sample", len(requests)),
+        on_finished=Counter(shown, "sample", len(requests)),
     )
     shown.close()
     return [

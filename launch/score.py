@@ -15,7 +15,7 @@ from absl import flags
 
 from configs import common
 from launch import build, door
-from transfer_reasoning.runtime.progress import reporter
+from transfer_reasoning.runtime.progress import Counter, reporter
 from transfer_reasoning.runtime.records import read_jsonl, write_jsonl
 from transfer_reasoning.types import InputError
 
@@ -45,7 +45,7 @@ def main() -> None:
         texts,
         config=loaded.config,
         layout=loaded.layouts.train,
-        on_finished=build.Counter(shown, "score", len(texts)),
+        on_finished=Counter(shown, "score", len(texts)),
     )
     shown.close()
     write_jsonl(

@@ -9,6 +9,7 @@ from jax.sharding import AxisType, Mesh
 
 from transfer_reasoning.model.config import Llama3Rope, ModelConfig
 from transfer_reasoning.model.decoder import Params, abstract_params, forward
+from transfer_reasoning.types import Rollout, Weighted
 
 TINY = ModelConfig(
     vocab_size=96,
@@ -93,3 +94,23 @@ def mesh_of(data: int, fsdp: int, tensor: int) -> Mesh:
 
 
 run_forward = jax.jit(forward, static_argnames=("config", "layout", "remat", "keep"))
+
+
+def random_rollouts(
+    config: ModelConfig, count: int, *, longest: int = 16, seed: int = 0
+) -> list[Rollout]:
+    """Random prompts and responses of many lengths, at most `longest` together."""
+    rng = np.random.default_rng(seed)
+    rollouts = []
+    for _ in range(count):
+        size = int(rng.integers(2, longest + 1))
+        tokens = tuple(rng.integers(1, config.vocab_size, size).tolist())
+        split = int(rng.integers(1, size))
+        rollouts.append(Rollout(tokens[:split], tokens[split:]))
+    return rollouts
+
+
+def random_weights(rollouts: list[Rollout], seed: int = 0) -> list[Weighted]:
+    """Credit of both signs."""
+    values = np.random.default_rng(seed).normal(size=len(rollouts))
+    return [Weighted(r, float(w)) for r, w in zip(rollouts, values, strict=True)]

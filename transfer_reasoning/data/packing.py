@@ -34,7 +34,7 @@ def pack(
         keep_unweighted: keep responses of weight 0, for a KL term.
 
     Raises:
-        InputError: a sequence is longer than a row.
+        InputError: a sequence is longer than a row, or has no prompt to start from.
     """
     shares = _shares(weighted, length, normaliser)
     kept = [
@@ -42,6 +42,11 @@ def pack(
         for item, share in zip(weighted, shares, strict=True)
         if item.rollout.response and (keep_unweighted or item.weight != 0)
     ]
+    if not all(item.rollout.prompt for item, _ in kept):
+        raise InputError(
+            "a prompt is empty; expected at least one token: a response's first token"
+            " is predicted from the token before it"
+        )
     placed = _first_fit([_size(item) for item, _ in kept], length)
     count = -(-(1 + max((row for row, _ in placed), default=-1)) // rows)
     batches = [_empty(rows, length) for _ in range(count)]

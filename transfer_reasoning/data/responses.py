@@ -1,18 +1,18 @@
 """Rows of text to the token sequences a source serves.
 
 A row of responses has `problem` and `response`, and may have `id` (rows with one id
-form a group), `correct` and `finish_reason`. A row of problems has `problem` and
-`answer`. The problem becomes one user message through a template; the response gets the
-stop token unless it was cut off.
+form a group, wherever they stand; a row without one is a group of its own), `correct`
+and `finish_reason`. A row of problems has `problem` and `answer`. The problem becomes
+one user message through a template; the response gets the stop token unless it was cut
+off.
 """
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from transfer_reasoning.data.sources import field
+from transfer_reasoning.data.sources import text_field
 from transfer_reasoning.text import Text
-from transfer_reasoning.types import Group, Rollout
+from transfer_reasoning.types import Group, InputError, Rollout
 
 
 def prompt_messages(problem: str, template: str) -> list[dict[str, str]]:
@@ -29,8 +29,13 @@ def prompt_tokens(
     where: str,
 ) -> list[tuple[int, ...]]:
     """The prompt of every row."""
+    if "{problem}" not in template:
+        raise InputError(
+            f"prompt template {template!r} has no place for the problem; expected"
+            " {problem} in it"
+        )
     problems = [
-        str(field(row, "problem", f"{where}, row {number}"))
+        text_field(row, "problem", f"{where}, row {number}")
         for number, row in enumerate(rows, start=1)
     ]
     rendered = [
@@ -54,22 +59,45 @@ def response_groups(
         rows, text, template=template, thinking=thinking, where=where
     )
     responses = text.encode_all(
-        str(field(row, "response", f"{where}, row {number}"))
+        text_field(row, "response", f"{where}, row {number}")
         for number, row in enumerate(rows, start=1)
     )
-    rollouts, too_long = [], 0
-    for row, prompt, response in zip(rows, prompts, responses, strict=True):
-        finish = row.get("finish_reason") or "stop"
+    groups: dict[str | int, Group] = {}
+    too_long = 0
+    rendered = zip(rows, prompts, responses, strict=True)
+    for number, (row, prompt, response) in enumerate(rendered, start=1):
+        here = f"{where}, row {number}"
+        finish = _finish_reason(row, here)
         if finish == "stop":
             response = (*response, text.end_id)
         if len(prompt) + len(response) > max_length:
             too_long += 1
             continue
-        correct = row.get("correct")
-        reward = None if correct is None else float(correct)
-        rollout = Rollout(prompt, response, reward, finish_reason=finish)
-        rollouts.append((row.get("id"), rollout))
-    if not any(key is not None for key, _ in rollouts):
-        return [[rollout] for _, rollout in rollouts], too_long
-    by_id = itertools.groupby(rollouts, key=lambda pair: pair[0])
-    return [[rollout for _, rollout in group] for _, group in by_id], too_long
+        rollout = Rollout(prompt, response, _reward(row, here), finish_reason=finish)
+        key = number if row.get("id") is None else str(row["id"])
+        group = groups.setdefault(key, [])
+        if group and group[0].prompt != prompt:
+            raise InputError(
+                f"{here} has id {key!r} of a row with another problem; expected one id"
+                " per problem"
+            )
+        group.append(rollout)
+    return list(groups.values()), too_long
+
+
+def _finish_reason(row: Mapping[str, Any], where: str) -> str:
+    reason = row.get("finish_reason") or "stop"
+    if reason not in ("stop", "length"):
+        raise InputError(
+            f"{where} has finish_reason {reason!r}; expected stop or length"
+        )
+    return reason
+
+
+def _reward(row: Mapping[str, Any], where: str) -> float | None:
+    correct = row.get("correct")
+    if correct is not None and not isinstance(correct, (bool, int, float)):
+        raise InputError(
+            f"{where} has correct {correct!r}; expected true, false, null or a number"
+        )
+    return None if correct is None else float(correct)

@@ -43,6 +43,16 @@ def field(row: Mapping[str, Any], name: str, where: str) -> Any:
     return row[name]
 
 
+def text_field(row: Mapping[str, Any], name: str, where: str) -> str:
+    """`field` as text; a number is written out, anything else is refused."""
+    value = field(row, name, where)
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise InputError(
+            f"{where} has a {type(value).__name__} in field {name!r}; expected text"
+        )
+    return str(value)
+
+
 def _from_parquet(file: Path) -> list[Row]:
     from datasets import Dataset, disable_progress_bars
 
@@ -50,7 +60,13 @@ def _from_parquet(file: Path) -> list[Row]:
     if not file.is_file():
         raise InputError(f"{file} does not exist; expected a parquet file")
     cache = str(file.parent / ".cache")
-    return Dataset.from_parquet(str(file), cache_dir=cache).to_list()
+    try:
+        return Dataset.from_parquet(str(file), cache_dir=cache).to_list()
+    except ValueError as error:
+        raise InputError(
+            f"{file} cannot be read ({_reason(error)}); expected a parquet file with"
+            " at least one row"
+        ) from error
 
 
 def _from_hub(source: str) -> list[Row]:
@@ -68,10 +84,9 @@ def _from_hub(source: str) -> list[Row]:
             "/".join(parts), config, split=split, revision=revision or None
         )
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
         raise InputError(
-            f"source {source!r} cannot be loaded ({reason}); expected a hub data set"
-            " and split that exist: download it, or give a local file"
+            f"source {source!r} cannot be loaded ({_reason(error)}); expected a hub"
+            " data set and split that exist: download it, or give a local file"
         ) from error
     return rows.to_list()
 
@@ -82,11 +97,17 @@ def _from_tfds(source: str) -> list[Row]:
     name, _, split = source.removeprefix("tfds:").rpartition(":")
     if not name:
         raise InputError(f"source {source!r} names no split; expected tfds:NAME:SPLIT")
-    if Path(name).is_dir():
-        builder: Any = tfds.builder_from_directory(name)
-    else:
-        builder = tfds.builder(name, file_format="array_record")
-        builder.download_and_prepare()
+    try:
+        if Path(name).is_dir():
+            builder: Any = tfds.builder_from_directory(name)
+        else:
+            builder = tfds.builder(name, file_format="array_record")
+            builder.download_and_prepare()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"source {source!r} cannot be loaded ({_reason(error)}); expected a"
+            " prepared directory or a catalogue name"
+        ) from error
     if split not in builder.info.splits:
         raise InputError(
             f"source {source!r} has no split {split!r}; expected one of"
@@ -98,9 +119,18 @@ def _from_tfds(source: str) -> list[Row]:
 
 
 def _plain(row: Mapping[str, Any]) -> Row:
-    """Bytes as text, NumPy scalars as numbers."""
-    text = lambda value: value.decode("utf-8") if isinstance(value, bytes) else value
-    return {
-        key: text(value.item() if hasattr(value, "item") else value)
-        for key, value in row.items()
-    }
+    """Bytes as text, NumPy numbers and arrays as numbers and lists."""
+
+    def plain(value: Any) -> Any:
+        if hasattr(value, "tolist"):
+            value = value.tolist()
+        if isinstance(value, list):
+            return [plain(part) for part in value]
+        return value.decode("utf-8") if isinstance(value, bytes) else value
+
+    return {key: plain(value) for key, value in row.items()}
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what went wrong."""
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from transfer_reasoning.types import Group, Weighted
+from transfer_reasoning.types import Group, InputError, Weighted
 
 STD_EPSILON = 1e-6
 
@@ -47,6 +47,10 @@ class GroupAdvantage:
     divide_by_std: bool = True
     keep: str = "all"
     negatives: bool = True
+
+    def __post_init__(self) -> None:
+        if self.keep not in ("all", "best"):
+            raise InputError(f"keep is {self.keep!r}; expected all or best")
 
     def __call__(self, groups: Sequence[Group]) -> list[Weighted]:
         return [weighted for group in groups for weighted in self._group(group)]

@@ -16,6 +16,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from transfer_reasoning.objectives.kl import LARGEST_LOG_RATIO
+
 Estimator = Callable[[jax.Array, jax.Array], jax.Array]
 
 
@@ -50,8 +52,12 @@ def policy_loss(
     clip_low: float,
     clip_high: float,
 ) -> jax.Array:
-    """-min(r w, clip(r, 1 - clip_low, 1 + clip_high) w) with r = exp(new - old)."""
-    ratio_BT = jnp.exp(logprob_BT - old_logprob_BT)
+    """-min(r w, clip(r, 1 - clip_low, 1 + clip_high) w) with r = exp(new - old).
+
+    new - old is clipped to +-20 before the exponential.
+    """
+    log_ratio_BT = logprob_BT - old_logprob_BT
+    ratio_BT = jnp.exp(jnp.clip(log_ratio_BT, -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO))
     clipped_BT = jnp.clip(ratio_BT, 1.0 - clip_low, 1.0 + clip_high)
     return -jnp.minimum(ratio_BT * advantage_BT, clipped_BT * advantage_BT)
 
@@ -71,6 +77,9 @@ def surrogate(
     stop_gradient(logprob_BT). `batch.reference_logprob_BT` is read if `kl_weight` is
     not 0.
     """
+    trained_BT = batch.weight_BT > 0
+    # Masked on the way in too: on the way back, zero times an overflow is nan.
+    logprob_BT = jnp.where(trained_BT, logprob_BT, 0.0)
     loss_BT = policy_loss(
         logprob_BT,
         batch.old_logprob_BT,
@@ -80,4 +89,4 @@ def surrogate(
     )
     if kl_weight:
         loss_BT += kl_weight * kl_estimator(logprob_BT, batch.reference_logprob_BT)
-    return jnp.sum(jnp.where(batch.weight_BT > 0, loss_BT * batch.weight_BT, 0.0))
+    return jnp.sum(jnp.where(trained_BT, loss_BT * batch.weight_BT, 0.0))

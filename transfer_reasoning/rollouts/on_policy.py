@@ -11,6 +11,7 @@ Tokens are kept as drawn: text is made of them for the grader and never read bac
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from transfer_reasoning.data.order import step_indices
@@ -56,6 +57,10 @@ class OnPolicy:
         decode: Callable[[Sequence[int]], str],
         reward: Reward,
     ):
+        if not problems:
+            raise InputError(
+                "the training data holds no problems; expected at least one"
+            )
         if plan.temperature == 0:
             raise InputError(
                 "temperature is 0; expected more for on-policy training: samples of a"
@@ -71,8 +76,8 @@ class OnPolicy:
         spare: list[Group] = []
         for batch in range(plan.dynamic_batches):
             for group in self._draw(step * plan.dynamic_batches + batch):
-                rewards = {rollout.reward for rollout in group}
-                alike = plan.dynamic_batches > 1 and len(rewards) == 1
+                rewards = {rollout.reward for rollout in group} - {None}
+                alike = plan.dynamic_batches > 1 and len(rewards) < 2
                 (spare if alike else useful).append(group)
             if len(useful) >= plan.problems_per_step:
                 break
@@ -87,20 +92,12 @@ class OnPolicy:
             count=plan.problems_per_step,
             size=len(self._problems),
         )
-        requests = [
-            Request(
-                prompt=self._problems[index].prompt,
-                max_tokens=plan.max_tokens,
-                seed=plan.seed,
-                address=(batch, index, sample),
-            )
-            for index in indices
-            for sample in range(plan.samples_per_problem)
-        ]
+        size = plan.samples_per_problem
+        problems = [index for index in indices for _ in range(size)]
+        requests = self._requests(batch, problems)
         completions = self._sampler.generate(
             requests, Sampling(temperature=plan.temperature)
         )
-        problems = [i for i in indices for _ in range(plan.samples_per_problem)]
         verdicts = self._grade(
             [
                 (self._problems[index], self._decode(completion.tokens))
@@ -120,5 +117,20 @@ class OnPolicy:
                 requests, completions, verdicts, strict=True
             )
         ]
-        size = plan.samples_per_problem
         return [rollouts[n : n + size] for n in range(0, len(rollouts), size)]
+
+    def _requests(self, batch: int, problems: Sequence[int]) -> list[Request]:
+        """One request per entry; samples of a problem are numbered through the batch,
+        so that one which comes twice in it is not drawn twice alike."""
+        drawn: Counter[int] = Counter()
+        requests = []
+        for index in problems:
+            request = Request(
+                prompt=self._problems[index].prompt,
+                max_tokens=self._plan.max_tokens,
+                seed=self._plan.seed,
+                address=(batch, index, drawn[index]),
+            )
+            requests.append(request)
+            drawn[index] += 1
+        return requests

@@ -82,6 +82,17 @@ class Bar:
         self._progress.stop()
 
 
+class Counter:
+    """Progress of `what` from counts of what has finished."""
+
+    def __init__(self, shown: Reporter, what: str, total: int):
+        self._shown, self._what, self._total, self._done = shown, what, total, 0
+
+    def __call__(self, count: int) -> None:
+        self._done += count
+        self._shown.progress(self._what, self._done, self._total)
+
+
 def reporter() -> Reporter:
     """A bar on a terminal, lines elsewhere."""
     return Bar() if sys.stderr.isatty() and sys.stdout.isatty() else Lines()

@@ -30,13 +30,13 @@ class Bookkeeping:
         every_steps: int,
         num_steps: int,
         start: int,
-        schedule: optax.Schedule,
+        learning_rate: optax.Schedule,
         on_policy: bool,
         shown: Reporter,
     ):
         self._log = MetricsLog(file, last_step=start, show=self._show)
         self._checkpoints, self._every = checkpoints, every_steps
-        self._num_steps, self._schedule = num_steps, schedule
+        self._num_steps, self._learning_rate = num_steps, learning_rate
         self._on_policy, self._shown = on_policy, shown
         self._began = time.perf_counter()
 
@@ -48,7 +48,7 @@ class Bookkeeping:
         row = {
             **metrics,
             **rollout_metrics(groups),
-            "learning_rate": self._schedule(state.step - 1),
+            "learning_rate": self._learning_rate(state.step - 1),
             "seconds": round(now - self._began, 4),
         }
         self._began = now
@@ -88,11 +88,16 @@ def rollout_metrics(groups: Sequence[Group]) -> dict[str, float]:
 
 def step_line(row: Mapping[str, Any], num_steps: int) -> str:
     """A step on one line, with how far sampler and trainer log-probabilities differ."""
-    close = 100 * row["close"] / max(1, row["compared"])
-    number = lambda key: "none" if row[key] is None else f"{row[key]:.3f}"
+    number = lambda key, digits=3: (
+        "none" if row[key] is None else f"{row[key]:.{digits}f}"
+    )
+    compared = "not compared"
+    if row["compared"]:
+        close = 100 * row["close"] / row["compared"]
+        compared = f"max {row['worst']:.1e}, {close:.2f}% within 2e-5"
     return (
         f"step {row['step']}/{num_steps}  reward {number('reward')}"
-        f"  tokens {row['response_tokens']:.1f}  kl {row['kl']:.4f}"
+        f"  tokens {row['response_tokens']:.1f}  kl {number('kl', 4)}"
         f"  grad {number('grad_norm')}"
-        f"  sampler-trainer |dlogp| max {row['worst']:.1e}, {close:.2f}% within 2e-5"
+        f"  sampler-trainer |dlogp| {compared}"
     )

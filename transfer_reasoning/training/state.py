@@ -7,6 +7,7 @@ functions of (seed, step, index), so nothing else is needed to go on exactly.
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from transfer_reasoning.model.config import ModelConfig
@@ -16,6 +17,7 @@ from transfer_reasoning.model.decoder import (
     param_shardings,
 )
 from transfer_reasoning.model.partition import Layout
+from transfer_reasoning.runtime.checkpoint import Checkpoints
 
 
 class TrainState(NamedTuple):
@@ -30,22 +32,25 @@ def make_optimizer(
     config: ModelConfig,
     *,
     learning_rate: float,
-    num_updates: int,
-    warmup_updates: int,
+    num_steps: int,
+    warmup_steps: int,
     final_fraction: float,
+    updates_per_step: int = 1,
     b2: float = 0.95,
     weight_decay: float = 0.0,
     max_grad_norm: float = 1.0,
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
     """AdamW after clipping by global norm; linear warm-up, cosine to a fraction.
 
-    Norm scales and biases do not decay. Returns the optimiser and its schedule.
+    Norm scales and biases do not decay. Returns the optimiser, which moves with every
+    update, and the learning rate of a step's first update.
     """
+    warmup_updates = warmup_steps * updates_per_step
     schedule = optax.warmup_cosine_decay_schedule(
         init_value=0.0 if warmup_updates else learning_rate,
         peak_value=learning_rate,
         warmup_steps=warmup_updates,
-        decay_steps=max(num_updates, warmup_updates + 1),
+        decay_steps=max(num_steps * updates_per_step, warmup_updates + 1),
         end_value=learning_rate * final_fraction,
     )
     decays = jax.tree_util.tree_map_with_path(
@@ -56,7 +61,7 @@ def make_optimizer(
         optax.clip_by_global_norm(max_grad_norm),
         optax.adamw(schedule, b1=0.9, b2=b2, weight_decay=weight_decay, mask=decays),
     )
-    return optimizer, schedule
+    return optimizer, lambda step: schedule(step * updates_per_step)
 
 
 def init_state(
@@ -69,6 +74,27 @@ def init_state(
     shardings = state_shardings(config, optimizer, layout)[1]
     opt_state = jax.jit(optimizer.init, out_shardings=shardings)(params)
     return TrainState(params, opt_state, 0)
+
+
+def resume_or_init(
+    checkpoints: Checkpoints,
+    params: Params,
+    config: ModelConfig,
+    optimizer: optax.GradientTransformation,
+    layout: Layout,
+    *,
+    keep_params: bool,
+) -> TrainState:
+    """The newest checkpoint that verifies; without one, step 0 from `params`.
+
+    With `keep_params` they outlive the first update, which donates the state.
+    """
+    resumed = checkpoints.restore_latest(abstract_state(config, optimizer, layout))
+    if resumed is None:
+        start = jax.tree.map(jnp.copy, params) if keep_params else params
+        return init_state(start, config, optimizer, layout)
+    step, parts = resumed
+    return TrainState(parts["params"], parts["opt_state"], step)
 
 
 def state_shardings(

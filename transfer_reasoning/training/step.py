@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from transfer_reasoning.data.packing import pack
+from transfer_reasoning.data.packing import NORMALISERS, pack
 from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.decoder import (
     Params,
@@ -35,7 +35,7 @@ from transfer_reasoning.objectives.kl import ESTIMATORS
 from transfer_reasoning.objectives.surrogate import TrainBatch, surrogate
 from transfer_reasoning.runtime.mesh import place
 from transfer_reasoning.training.state import TrainState, state_shardings
-from transfer_reasoning.types import Weighted
+from transfer_reasoning.types import InputError, Weighted
 
 CLOSE_LOGPROB = 2e-5
 
@@ -68,16 +68,31 @@ class Objective:
     remat: bool = False
     unroll: int = 1
 
+    def __post_init__(self) -> None:
+        if self.kl_estimator not in ESTIMATORS:
+            raise InputError(
+                f"kl_estimator is {self.kl_estimator!r}; expected one of"
+                f" {', '.join(ESTIMATORS)}"
+            )
+        if self.normaliser not in NORMALISERS:
+            raise InputError(
+                f"normaliser is {self.normaliser!r}; expected one of"
+                f" {', '.join(NORMALISERS)}"
+            )
+        if self.kl_weight < 0:
+            raise InputError(f"kl_weight is {self.kl_weight}; expected 0 or more")
+
 
 class Tally(NamedTuple):
-    """Sums over the microbatches of a step, float32 scalars on the device.
+    """Sums over the microbatches of an update, float32 scalars on the device.
 
-    nll, kl: share-weighted means of -log p and of k3 against the reference. clipped:
-    share of tokens outside the ratio bounds. compared, close: tokens whose sampler and
-    trainer log-probabilities were compared, and those within 2e-5; worst: the largest
-    difference.
+    share: of the objective that the microbatches hold. nll, kl, clipped: sums, by
+    share, of -log p, of k3 against the reference, and of ratios outside their bounds.
+    compared, close: tokens whose sampler and trainer log-probabilities were compared,
+    and those within 2e-5; worst: the largest difference.
     """
 
+    share: jax.Array
     nll: jax.Array
     kl: jax.Array
     clipped: jax.Array
@@ -103,6 +118,7 @@ class Update:
         reference_params: Params | None = None,
     ):
         self.objective, self._layout = objective, layout
+        assert reference_params is not None or not objective.kl_weight
         self._reference = reference_params if objective.kl_weight else None
         params, moments = state_shardings(config, optimizer, layout)
         logprobs = lambda weights, batch: _logprobs(
@@ -110,7 +126,7 @@ class Update:
         )
         self._score = jax.jit(logprobs)
         self._zeros = jax.jit(
-            lambda: (_zeros(config), Tally(*[jnp.float32(0.0)] * 6)),
+            lambda: (_zeros(config), Tally(*[jnp.float32(0.0)] * len(Tally._fields))),
             out_shardings=(param_shardings(config, layout), None),
         )
         self._accumulate = jax.jit(
@@ -154,12 +170,14 @@ class Update:
     def _prepare(self, params: Params, weighted: Sequence[Weighted]) -> list:
         """Microbatches on the mesh, with the log-probabilities the objective needs."""
         objective = self.objective
+        # With no weight at all nothing moves, but sampler and trainer are compared.
+        idle = not any(item.weight for item in weighted)
         batches = pack(
             weighted,
             rows=objective.rows,
             length=objective.row_length,
             normaliser=objective.normaliser,
-            keep_unweighted=objective.kl_weight > 0,
+            keep_unweighted=objective.kl_weight > 0 or idle,
         )
         sharding = self._layout.sharding(
             ("batch", None), (objective.rows, objective.row_length)
@@ -235,7 +253,7 @@ def _accumulate(params, batch: TrainBatch, total, logprobs, objective: Objective
 def _tally(
     logprob_BT: jax.Array, old_BT: jax.Array, batch: TrainBatch, objective: Objective
 ) -> Tally:
-    mean = lambda x_BT: jnp.sum(
+    total = lambda x_BT: jnp.sum(
         jnp.where(batch.weight_BT > 0, x_BT * batch.weight_BT, 0.0)
     )
     ratio_BT = jnp.exp(logprob_BT - old_BT)
@@ -245,11 +263,12 @@ def _tally(
     difference_BT = jnp.abs(logprob_BT - batch.sampler_logprob_BT)
     known_BT = jnp.isfinite(difference_BT)
     return Tally(
-        nll=mean(-logprob_BT),
-        kl=mean(ESTIMATORS["k3"](logprob_BT, batch.reference_logprob_BT))
+        share=total(jnp.ones_like(logprob_BT)),
+        nll=total(-logprob_BT),
+        kl=total(ESTIMATORS["k3"](logprob_BT, batch.reference_logprob_BT))
         if objective.kl_weight
         else jnp.float32(0.0),
-        clipped=mean(outside_BT.astype(jnp.float32)),
+        clipped=total(outside_BT.astype(jnp.float32)),
         compared=jnp.sum(known_BT, dtype=jnp.float32),
         close=jnp.sum(known_BT & (difference_BT <= CLOSE_LOGPROB), dtype=jnp.float32),
         worst=jnp.max(jnp.where(known_BT, difference_BT, 0.0)),
@@ -279,12 +298,13 @@ def _split(weighted: Sequence[Weighted], parts: int) -> list[Sequence[Weighted]]
 
 
 def _metrics(tallies: list[Tally], norms: list[jax.Array]) -> dict[str, Any]:
-    count = len(tallies)
+    share = sum(t.share for t in tallies)
     return {
-        "nll": sum(t.nll for t in tallies) / count,
-        "kl": sum(t.kl for t in tallies) / count,
-        "clipped": sum(t.clipped for t in tallies) / count,
-        "grad_norm": sum(norms) / count,
+        "nll": sum(t.nll for t in tallies) / share,
+        "kl": sum(t.kl for t in tallies) / share,
+        "clipped": sum(t.clipped for t in tallies) / share,
+        "grad_norm": sum(norms) / len(norms),
+        "skipped": sum(~jnp.isfinite(norm) for norm in norms),
         # Only before the first update are sampler and trainer the same policy.
         "compared": tallies[0].compared,
         "close": tallies[0].close,

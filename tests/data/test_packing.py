@@ -1,0 +1,156 @@
+"""How sequences are packed changes no loss and no gradient, and loses no token."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from tests.tiny import TINY, random_params, random_rollouts, random_weights
+from transfer_reasoning.data.packing import NORMALISERS, pack
+from transfer_reasoning.model.decoder import forward, head_table
+from transfer_reasoning.model.score import token_logprobs
+from transfer_reasoning.types import InputError, Rollout, Weighted
+
+CONFIG = dataclasses.replace(TINY, num_layers=1)
+PARAMS = random_params(CONFIG)
+ITEMS = random_weights(random_rollouts(CONFIG, 13))
+
+
+@jax.jit
+def loss_and_gradient(batch):
+    """-sum of share * credit * log-probability, and its gradient by all weights."""
+
+    def loss(params):
+        hidden = forward(params, *batch[:3], config=CONFIG).hidden_BTD[:, :-1]
+        logprob = token_logprobs(
+            hidden, head_table(params, CONFIG), batch.tokens_BT[:, 1:]
+        )
+        return -(logprob * (batch.weight_BT * batch.advantage_BT)[:, 1:]).sum()
+
+    return jax.value_and_grad(loss)(PARAMS)
+
+
+def total(batches, factors=None):
+    """Sum over microbatches, each times its factor, as one vector."""
+    factors = [1.0] * len(batches) if factors is None else factors
+    flat = lambda tree: np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
+    vectors = [flat(loss_and_gradient(batch)) for batch in batches]
+    return sum(f * v for f, v in zip(factors, vectors, strict=True))
+
+
+@pytest.fixture(scope="module")
+def packed():
+    """Loss and gradient of ITEMS in rows of 24, by normaliser."""
+    return {n: total(pack(ITEMS, rows=2, length=24, normaliser=n)) for n in NORMALISERS}
+
+
+@pytest.mark.parametrize("normaliser", NORMALISERS)
+def test_packed_equals_every_response_alone_in_a_row(packed, normaliser):
+    sizes = np.array([len(item.rollout.response) for item in ITEMS])
+    alone = [pack([i], rows=2, length=24, normaliser=normaliser)[0] for i in ITEMS]
+    share = sizes / sizes.sum() if normaliser == "token_mean" else 1 / len(ITEMS)
+    factors = np.broadcast_to(share, len(ITEMS))
+    expected = total(alone, factors)
+    assert np.abs(expected).max() > 0.05
+    np.testing.assert_allclose(packed[normaliser], expected, atol=1e-6)
+
+
+def test_order_and_shape_of_rows_change_nothing(packed):
+    shuffled = [ITEMS[n] for n in np.random.default_rng(1).permutation(len(ITEMS))]
+    permuted = total(pack(shuffled, rows=2, length=24))
+    np.testing.assert_allclose(permuted, packed["token_mean"], atol=1e-6)
+    longer = total(pack(ITEMS, rows=1, length=40))
+    np.testing.assert_allclose(longer, packed["token_mean"], atol=1e-6)
+
+
+@pytest.mark.parametrize("normaliser", NORMALISERS)
+def test_a_response_of_weight_zero_still_counts_in_the_mean(normaliser):
+    items = [*ITEMS, *(Weighted(item.rollout, 0.0) for item in ITEMS[:4])]
+    shape = {"rows": 2, "length": 24, "normaliser": normaliser}
+    dropped, kept = pack(items, **shape), pack(items, **shape, keep_unweighted=True)
+    count = lambda batches: sum((batch.weight_BT > 0).sum() for batch in batches)
+    extra = sum(len(item.rollout.response) for item in ITEMS[:4])
+    assert count(kept) - count(dropped) == extra
+    np.testing.assert_allclose(total(dropped), total(kept), atol=1e-6)
+    if normaliser == "token_mean":
+        shares = sum(batch.weight_BT.sum() for batch in kept)
+        np.testing.assert_allclose(shares, 1.0, rtol=1e-6)
+
+
+def sequences(batches):
+    """What stands in the rows: (tokens, trained on, credit, log-probabilities)."""
+    found = []
+    for batch in batches:
+        for row in zip(*batch, strict=True):
+            tokens, positions, segments, weight, credit, logprob, *_ = row
+            for segment in range(1, segments.max() + 1):
+                here = segments == segment
+                assert list(positions[here]) == list(range(here.sum()))
+                trained = here & (weight > 0)
+                assert (weight[trained] == weight[trained][0]).all()
+                found.append((
+                    tuple(tokens[here]), int(trained.sum()),
+                    *set(credit[trained]), tuple(logprob[trained]),
+                ))  # fmt: skip
+            assert (weight[segments == 0] == 0).all()
+    return sorted(found)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_token_and_logprob_is_packed_once(seed):
+    rng = np.random.default_rng(seed)
+    longest = int(rng.integers(3, 60))
+    rollouts = [
+        dataclasses.replace(r, logprobs=tuple(-rng.exponential(1, len(r.response))))
+        for r in random_rollouts(CONFIG, 40, longest=longest, seed=seed)
+    ]
+    items = random_weights(rollouts, seed)
+    rows, length = int(rng.integers(1, 5)), longest + int(rng.integers(0, 40))
+    batches = pack(items, rows=rows, length=length)
+    assert {batch.tokens_BT.shape for batch in batches} == {(rows, length)}
+    expected = [
+        (
+            r.prompt + r.response,
+            len(r.response),
+            np.float32(item.weight),
+            tuple(np.float32(r.logprobs)),
+        )
+        for r, item in zip(rollouts, items, strict=True)
+    ]
+    assert sequences(batches) == sorted(expected)
+
+
+def test_a_sequence_fits_exactly_or_is_refused_never_cut():
+    item = Weighted(Rollout((1,) * 5, (2,) * 7), 1.0)
+    (batch,) = pack([item], rows=1, length=12)
+    assert (batch.weight_BT > 0).sum() == 7
+    with pytest.raises(InputError, match="has 12 tokens and a row 11; expected it to"):
+        pack([item], rows=1, length=11)
+
+
+def test_the_share_of_a_token_equals_the_number_by_hand():
+    """Responses of 1 and 3 tokens in rows of 8."""
+    items = [Weighted(Rollout((1,), (2,) * n), 1.0) for n in (1, 3)]
+    by_hand = {
+        "token_mean": [1 / 4] * 4,
+        "sequence_mean": [1 / 2, 1 / 6, 1 / 6, 1 / 6],
+        "constant": [1 / 16] * 4,
+    }
+    for normaliser, shares in by_hand.items():
+        (batch,) = pack(items, rows=1, length=8, normaliser=normaliser)
+        ours = batch.weight_BT[batch.weight_BT > 0]
+        np.testing.assert_allclose(ours, shares, rtol=1e-6)
+
+
+def test_nothing_to_train_on_is_no_batch():
+    assert pack([], rows=2, length=8) == []
+    unweighted = [Weighted(item.rollout, 0.0) for item in ITEMS]
+    assert pack(unweighted, rows=2, length=24) == []
+
+
+def test_what_cannot_be_packed_is_refused():
+    with pytest.raises(InputError, match="prompt is empty; expected at least one"):
+        pack([Weighted(Rollout((), (1, 2)), 1.0)], rows=1, length=8)
+    with pytest.raises(InputError, match="normaliser is 'mean'; expected one of token"):
+        pack(ITEMS, rows=1, length=24, normaliser="mean")

@@ -1,0 +1,114 @@
+"""The same rows from every kind of source, and errors that say which and where."""
+
+import json
+
+import pytest
+from datasets import Dataset
+
+from transfer_reasoning.data.sources import field, read_rows, text_field
+from transfer_reasoning.small_suite.tasks import QUESTIONS, write_questions
+from transfer_reasoning.types import InputError
+
+# A line separator inside a string, blanks, an escape, and no text at all.
+ROWS = [
+    {"problem": "1 +\u20281 \U0001f600", "response": "  2\n", "correct": True},
+    {"problem": 'say "\\boxed{}"', "response": "", "correct": None},
+]
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """ROWS as JSON lines, as parquet, and as a folder laid out like a hub data set."""
+    (tmp_path / "hub").mkdir()
+    text = "\n\n".join(json.dumps(row, ensure_ascii=False) for row in ROWS)
+    for file in (tmp_path / "rows.jsonl", tmp_path / "hub" / "train.jsonl"):
+        file.write_text(text)
+    Dataset.from_list(ROWS).to_parquet(tmp_path / "rows.parquet")
+    return {
+        "jsonl": f"{tmp_path}/rows.jsonl",
+        "parquet": f"{tmp_path}/rows.parquet",
+        "hub": f"hf:{tmp_path}/hub:train",
+    }
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "hub"])
+def test_rows_come_back_as_they_were_written(sources, kind):
+    assert read_rows(sources[kind]) == ROWS
+
+
+def test_a_parquet_file_that_changed_is_read_anew(sources):
+    read_rows(sources["parquet"])
+    Dataset.from_list(ROWS[:1]).to_parquet(sources["parquet"])
+    assert read_rows(sources["parquet"]) == ROWS[:1]
+
+
+def test_a_tensorflow_dataset_is_plain_text(tmp_path):
+    write_questions(tmp_path, {"test": 3})
+    source = f"tfds:{tmp_path}/{QUESTIONS}"
+    rows = read_rows(f"{source}:chain_test")
+    assert len(rows) == 3
+    assert all(isinstance(value, str) for row in rows for value in row.values())
+    with pytest.raises(
+        InputError, match=r"has no split 'gone'; expected one of .*chain"
+    ):
+        read_rows(f"{source}:gone")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"a": 1}\n{"a": \n', "line 2 is not JSON"),
+        ('{"a": 1}\n\n\n[1, 2]\n', "line 4 is list; expected a JSON object"),
+        ('{"a": 1}\nnull', "line 2 is NoneType; expected a JSON object"),
+        ("", "is empty; expected at least one line"),
+        (" \n\n", "is empty; expected at least one line"),
+    ],
+)
+def test_a_bad_line_is_named_with_its_file(tmp_path, content, message):
+    file = tmp_path / "bad.jsonl"
+    file.write_text(content)
+    with pytest.raises(InputError, match=message) as error:
+        read_rows(str(file))
+    assert str(file) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("gone.jsonl", "does not exist; expected a file of JSON lines"),
+        ("gone.parquet", "does not exist; expected a parquet file"),
+        ("text.parquet", r"cannot be read \(.*\); expected a parquet file"),
+        ("none.parquet", r"cannot be read \(.*\); expected .* at least one row"),
+        ("hf:squad", "names no split; expected hf:NAME:SPLIT"),
+        ("hf:hub:gone", r"cannot be loaded \(Unknown split"),
+        ("hf:hub:", "cannot be loaded"),
+        ("hf:nobody/nothing@main:train", "cannot be loaded .* or give a local file"),
+        ("tfds:mnist", "names no split; expected tfds:NAME:SPLIT"),
+        ("tfds:hub:train", "cannot be loaded .* expected a prepared directory"),
+        ("tfds:no_such_dataset:train", "cannot be loaded .* or a catalogue name"),
+        ("tfds:../nowhere:train", "cannot be loaded"),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_named(sources, tmp_path, monkeypatch, source,
+                                               message):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.parquet").write_text("no parquet")
+    Dataset.from_dict({"problem": []}).to_parquet("none.parquet")
+    with pytest.raises(InputError, match=message) as error:
+        read_rows(source)
+    assert source in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_field_that_is_not_there_or_no_text_is_refused():
+    assert field(ROWS[0], "problem", "here") == ROWS[0]["problem"]
+    assert text_field({"answer": 42}, "answer", "here") == "42"
+    with pytest.raises(
+        InputError, match=r"f, row 3 has no field 'answer' \(it has: a\)"
+    ):
+        field({"a": 1}, "answer", "f, row 3")
+    for value in (["a"], {"b": 1}, True):
+        kind = type(value).__name__
+        with pytest.raises(InputError, match=f"row 3 has a {kind} in field 'a'"):
+            text_field({"a": value}, "a", "row 3")

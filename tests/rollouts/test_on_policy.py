@@ -1,0 +1,139 @@
+"""Rollouts are the sampler's tokens, by address; groups are chosen by their grades."""
+
+import dataclasses
+
+import pytest
+
+from tests.rollouts.policy import (
+    PARAMS,
+    PLAN,
+    PROBLEMS,
+    as_text,
+    make_source,
+    shared_sampler,
+    verdict,
+)
+from transfer_reasoning.data.order import step_indices
+from transfer_reasoning.sampling.choose import Sampling
+from transfer_reasoning.sampling.engine import Request
+from transfer_reasoning.types import InputError, Verdict
+
+STEP = 1
+REWARD = {"right": 2.0, "wrong": -1.0, "overlong_buffer": 4}
+
+
+@pytest.fixture(scope="module")
+def groups():
+    """The rollouts of one step."""
+    return make_source(**REWARD)(PARAMS, STEP)
+
+
+def drawn_alone(problem: int, sample: int, step=STEP):
+    """What the sampler yields for one address, asked for nothing else."""
+    request = Request(
+        prompt=PROBLEMS[problem].prompt,
+        max_tokens=PLAN.max_tokens,
+        seed=PLAN.seed,
+        address=(step, problem, sample),
+    )
+    (completion,) = shared_sampler().generate([request], Sampling())
+    return completion
+
+
+def test_rollouts_carry_the_samplers_tokens_and_logprobs_untouched(groups):
+    indices = step_indices(seed=5, step=STEP, count=3, size=len(PROBLEMS))
+    assert [len(group) for group in groups] == [4, 4, 4]
+    for index, group in zip(indices, groups, strict=True):
+        for sample, rollout in enumerate(group):
+            alone = drawn_alone(index, sample)
+            assert rollout.prompt == PROBLEMS[index].prompt
+            assert rollout.response == alone.tokens
+            assert rollout.logprobs == alone.logprobs
+            assert rollout.finish_reason == alone.finish_reason
+
+
+def test_a_step_is_the_same_whatever_was_drawn_before(groups):
+    source = make_source(**REWARD)
+    source(PARAMS, 4)
+    assert source(PARAMS, STEP) == groups
+    assert source(PARAMS, 4) != groups
+
+
+def test_a_problems_rollouts_do_not_depend_on_the_others_of_the_step():
+    """Step 0 of more problems a step begins with the same ones."""
+    many = dataclasses.replace(PLAN, problems_per_step=6)
+    few = make_source()(PARAMS, 0)
+    assert make_source(plan=many)(PARAMS, 0)[:3] == few
+
+
+def test_another_seed_draws_other_responses():
+    other = dataclasses.replace(PLAN, seed=6, problems_per_step=len(PROBLEMS))
+    plan = dataclasses.replace(PLAN, problems_per_step=len(PROBLEMS))
+    ours, theirs = (make_source(plan=p)(PARAMS, 0) for p in (plan, other))
+    by_prompt = lambda groups: {g[0].prompt: [r.response for r in g] for g in groups}
+    ours, theirs = by_prompt(ours), by_prompt(theirs)
+    assert ours.keys() == theirs.keys()
+    assert all(ours[prompt] != theirs[prompt] for prompt in ours)
+
+
+def test_a_problem_that_comes_twice_in_a_step_is_drawn_anew():
+    plan = dataclasses.replace(PLAN, samples_per_problem=2)
+    groups = make_source(PROBLEMS[:1], plan=plan)(PARAMS, 0)
+    responses = [rollout.response for group in groups for rollout in group]
+    assert responses == [drawn_alone(0, n, step=0).tokens for n in range(6)]
+    assert len(set(responses)) > 2
+
+
+def test_rewards_are_points_for_the_verdict_and_the_length(groups):
+    gold = {problem.prompt: problem for problem in PROBLEMS}
+    outcomes = set()
+    for rollout in (rollout for group in groups for rollout in group):
+        said = verdict(gold[rollout.prompt], as_text(rollout.response))
+        assert rollout.verdict == said
+        over = max(0, len(rollout.response) - 8) / 4
+        points = {True: 2.0, False: -1.0}.get(said.correct)
+        assert rollout.reward == (None if points is None else points - over)
+        outcomes.add((said.correct, over > 0))
+        assert (rollout.finish_reason == "length") == (
+            len(rollout.response) == 12 and rollout.response[-1] % 6 != 0
+        )
+    assert {correct for correct, _ in outcomes} == {True, False, None}
+    assert {over for _, over in outcomes} == {True, False}
+
+
+def by_prompt_length(problem, reply):
+    """Short prompts: could not be graded, or right: nothing to compare."""
+    if len(problem.prompt) <= 4:
+        return Verdict(None if int(reply.split()[0]) % 2 else True)
+    return Verdict(bool(int(reply.split()[0]) % 2))
+
+
+def test_dynamic_batches_set_groups_of_one_reward_aside():
+    """Up to three draws; the batches are those of single draws at 3 * step + n."""
+    step, tries = 2, 3
+    plan = dataclasses.replace(PLAN, dynamic_batches=tries)
+    single = make_source(judge=by_prompt_length)
+    useful, spare = [], []
+    for batch in range(tries):
+        if len(useful) < PLAN.problems_per_step:
+            for group in single(PARAMS, tries * step + batch):
+                graded = {r.reward for r in group if r.reward is not None}
+                (useful if len(graded) > 1 else spare).append(group)
+    assert spare
+    assert useful
+    chosen = make_source(plan=plan, judge=by_prompt_length)(PARAMS, step)
+    assert chosen == (useful + spare)[: PLAN.problems_per_step]
+
+
+def test_dynamic_batches_fill_a_step_even_where_nothing_can_be_learnt():
+    plan = dataclasses.replace(PLAN, dynamic_batches=2)
+    for said in (True, False, None):
+        source = make_source(plan=plan, judge=lambda *_, said=said: Verdict(said))
+        assert [len(group) for group in source(PARAMS, 0)] == [4, 4, 4]
+
+
+def test_what_cannot_be_sampled_for_training_is_refused():
+    with pytest.raises(InputError, match="holds no problems; expected at least one"):
+        make_source([])
+    with pytest.raises(InputError, match="temperature is 0; expected more"):
+        make_source(plan=dataclasses.replace(PLAN, temperature=0.0))
