@@ -47,7 +47,13 @@ setup(
         "eval": ["math-verify==0.9.0", "antlr4-python3-runtime==4.11.0"],
         "analysis": ["matplotlib>=3.10"],
         "track": ["trackio>=0.2"],
-        "dev": ["pytest>=8", "ruff>=0.14", "pyright>=1.1.400", "jsonschema>=4.23"],
+        "dev": [
+            "pytest>=8",
+            "trackio>=0.2",
+            "ruff>=0.14",
+            "pyright>=1.1.400",
+            "jsonschema>=4.23",
+        ],
         # Plain torch from the registry brings gigabytes of CUDA; a CPU build will do.
         "parity": ["torch>=2.8"],
     },

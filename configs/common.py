@@ -88,6 +88,7 @@ def train() -> ConfigDict:
     c.sampler = sampler()
     c.grader = grader()
     c.checkpoint = ConfigDict({"every_steps": 100, "keep": 2})
+    c.track = ""  # also send the log to "trackio" or "wandb"
     return c
 
 

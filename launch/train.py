@@ -39,6 +39,7 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     _validate(config)
     from launch.device import prepare
     from transfer_reasoning.runtime.checkpoint import Checkpoints
+    from transfer_reasoning.runtime.tracking import tracking
     from transfer_reasoning.training.hooks import Bookkeeping
     from transfer_reasoning.training.loop import train
     from transfer_reasoning.training.state import make_optimizer, resume_or_init
@@ -69,17 +70,22 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     loaded = loaded._replace(params=None)  # a resumed run has no use for them
     if state.step:
         shown.line(f"{checkpoints.directory}: going on from step {state.step}")
-    hook = Bookkeeping(
-        workdir / "metrics.jsonl",
-        checkpoints=checkpoints,
-        every_steps=config.checkpoint.every_steps,
-        num_steps=config.optimizer.num_steps,
-        start=state.step,
-        learning_rate=learning_rate,
-        on_policy=config.source.kind == "on_policy",
-        shown=shown,
-    )
-    with levers.make_source(config, loaded, shown) as source:
+    described = {"name": workdir.resolve().name, "config": config.to_dict()}
+    with (
+        tracking(config.track, **described) as track,
+        levers.make_source(config, loaded, shown) as source,
+    ):
+        hook = Bookkeeping(
+            workdir / "metrics.jsonl",
+            checkpoints=checkpoints,
+            every_steps=config.checkpoint.every_steps,
+            num_steps=config.optimizer.num_steps,
+            start=state.step,
+            learning_rate=learning_rate,
+            on_policy=config.source.kind == "on_policy",
+            shown=shown,
+            track=track,
+        )
         state = train(
             state,
             source=source,
@@ -90,7 +96,7 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
             num_steps=config.optimizer.num_steps,
             hooks=[hook],
         )
-    hook.close()
+        hook.close()
     models.write_model(workdir / "model", state.params, model, loaded.text)
 
 

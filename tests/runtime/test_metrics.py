@@ -5,6 +5,7 @@ import pytest
 
 from transfer_reasoning.runtime.metrics import MetricsLog
 from transfer_reasoning.runtime.records import read_jsonl
+from transfer_reasoning.types import InputError
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_bad_gradients_that_are_not_in_a_row_end_nothing(log_to):
 @pytest.mark.parametrize("before", [0, 2])
 def test_three_bad_gradients_in_a_row_end_the_run(log_to, before):
     norms = [1.0] * before + [NAN, float("inf"), NAN, 1.0]
-    with pytest.raises(FloatingPointError, match=f"up to step {before + 3};"):
+    with pytest.raises(InputError, match=f"up to step {before + 3};"):
         log_gradients(log_to(), norms)
 
 
@@ -73,6 +74,6 @@ def test_the_last_bad_step_ends_a_run_that_is_closed(tmp_path, log_to):
     log = log_to(max_bad_steps=2)
     log.log(1, {"grad_norm": NAN})
     log.log(2, {"grad_norm": NAN})
-    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+    with pytest.raises(InputError, match="lower the learning rate"):
         log.close()
     assert [row["step"] for row in read_jsonl(tmp_path / "log.jsonl")] == [1, 2]

@@ -17,7 +17,7 @@ from transfer_reasoning.training.hooks import Bookkeeping, rollout_metrics, step
 from transfer_reasoning.training.loop import train
 from transfer_reasoning.training.state import TrainState, init_state
 from transfer_reasoning.training.step import Objective, Update
-from transfer_reasoning.types import Rollout, Verdict
+from transfer_reasoning.types import InputError, Rollout, Verdict
 
 NUM_STEPS = 6
 OPTIMIZER = optax.sgd(0.3)
@@ -36,7 +36,7 @@ class Shown:
         self.lines.append(text)
 
 
-def bookkeeping(folder, start=0, shown=None):
+def bookkeeping(folder, start=0, shown=None, track=lambda row: None):
     return Bookkeeping(
         folder / "metrics.jsonl",
         checkpoints=Checkpoints(folder / "checkpoints", keep=2, warn=pytest.fail),
@@ -46,6 +46,7 @@ def bookkeeping(folder, start=0, shown=None):
         learning_rate=lambda step: 0.5 ** (step + 1),
         on_policy=True,
         shown=shown or Shown(),
+        track=track,
     )
 
 
@@ -144,7 +145,7 @@ def test_gradients_that_stay_not_finite_end_the_run(tmp_path):
     hook, groups = bookkeeping(tmp_path), [[Rollout((1,), (2,))]]
     for norm in (math.nan, math.inf, 1.0, math.nan, math.inf, math.nan):
         hook(*finished_step(1, groups, grad_norm=norm))
-    with pytest.raises(FloatingPointError, match="not finite for 3 steps"):
+    with pytest.raises(InputError, match="not finite for 3 steps"):
         hook.close()
 
 

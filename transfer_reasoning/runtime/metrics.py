@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from transfer_reasoning.runtime.records import cut_log
+from transfer_reasoning.types import InputError
 
 
 class MetricsLog:
@@ -45,7 +46,7 @@ class MetricsLog:
         """Write what is waiting.
 
         Raises:
-            FloatingPointError: too many steps in a row were not finite.
+            InputError: too many steps in a row were not finite.
         """
         if self._waiting is None:
             return
@@ -56,7 +57,7 @@ class MetricsLog:
         self._show(row)
         self._bad_steps = self._bad_steps + 1 if row.get("grad_norm", 0) is None else 0
         if self._bad_steps >= self._max_bad_steps:
-            raise FloatingPointError(
+            raise InputError(
                 f"the gradient was not finite for {self._bad_steps} steps up to step"
                 f" {row['step']}; these updates were skipped: lower the learning rate,"
                 " or resume from an earlier checkpoint"

@@ -11,6 +11,7 @@ import optax
 from transfer_reasoning.runtime.checkpoint import Checkpoints
 from transfer_reasoning.runtime.metrics import MetricsLog
 from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.runtime.tracking import Track
 from transfer_reasoning.training.state import TrainState
 from transfer_reasoning.types import Group
 
@@ -33,11 +34,12 @@ class Bookkeeping:
         learning_rate: optax.Schedule,
         on_policy: bool,
         shown: Reporter,
+        track: Track,
     ):
         self._log = MetricsLog(file, last_step=start, show=self._show)
         self._checkpoints, self._every = checkpoints, every_steps
         self._num_steps, self._learning_rate = num_steps, learning_rate
-        self._on_policy, self._shown = on_policy, shown
+        self._on_policy, self._shown, self._track = on_policy, shown, track
         self._began = time.perf_counter()
 
     def __call__(
@@ -64,6 +66,7 @@ class Bookkeeping:
         self._log.close()
 
     def _show(self, row: Mapping[str, Any]) -> None:
+        self._track(row)
         note = f"nll {row['nll']:.3f}" if row["nll"] is not None else "nll not finite"
         if row["reward"] is not None:
             note += f" reward {row['reward']:.2f}"
