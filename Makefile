@@ -1,5 +1,7 @@
 # make study     set up, run the small study, write its report     [SEEDS=3] [SWEEP=1]
 # make test      set up, run the tests
+# make parity    compare with transformers (torch)
+# make tpu       compile for TPUs that are not there
 # make lint      formatting, lint rules, types
 # make clean     remove what the others made
 
@@ -11,7 +13,7 @@ EXTRAS ?= eval,analysis
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: study test lint parity kill-campaign clean
+.PHONY: study test lint parity tpu kill-campaign clean
 
 study:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS)
@@ -27,6 +29,12 @@ parity:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev,parity
 	@$(RUN) -m pytest tests/parity -s
 
+# Training step and decode loop compiled for TPUs that are not there, in an environment
+# of its own: with libtpu beside it, jax on a machine without a TPU starts slowly.
+tpu:
+	@launch/install.sh $(PYTHON) .venv-tpu dev,tpu
+	@.venv-tpu/bin/python -m pytest tests/tpu
+
 # A study killed at random and rerun until it ends, compared with an unbroken one.
 kill-campaign:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
@@ -39,4 +47,4 @@ lint:
 	@$(VENV)/bin/pyright
 
 clean:
-	rm -rf $(VENV) $(WORKDIR) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-tpu $(WORKDIR) build dist *.egg-info .pytest_cache .ruff_cache
