@@ -73,7 +73,7 @@ def test_a_training_step_holds_a_share_of_the_state_per_chip(mesh):
     step = update._apply.lower(weights, state["opt_state"], weights).compile()
     share = bytes_of(abstract_params(CONFIG)) / mesh.size
     moments = step.memory_analysis()
-    # Weights, two moments and the gradient go in; weights and moments come out in place.
+    # Weights, two moments, gradient go in; weights and moments come out in place.
     assert moments.argument_size_in_bytes < 4 * share * PADDING
     assert moments.alias_size_in_bytes > 3 * share
     assert gradients.memory_analysis().argument_size_in_bytes < 2 * share * PADDING
@@ -93,8 +93,9 @@ def test_decoding_splits_heads_and_vocabulary(mesh):
         places,
     )
     slots = jax.eval_shape(lambda: sampler._empty(LENGTH))
+    draw = Draw.of(Sampling(temperature=0.6, top_p=0.95), CONFIG.vocab_size)
     compiled = sampler._advance.lower(
-        weights, slots, Draw.of(Sampling(temperature=0.6, top_p=0.95), CONFIG.vocab_size),
+        weights, slots, draw,
         jnp.int32(1), jnp.int32(8), config=CONFIG, layout=layout, stop_ids=(1,),
         greedy=False, truncated=True,
     ).compile()  # fmt: skip
