@@ -1,5 +1,6 @@
 """The parent's side of `launch.lane`: a child process and the task it is at."""
 
+import contextlib
 import json
 import os
 import signal
@@ -43,8 +44,9 @@ class Lane:
         self.task = task
         config = json.loads(task.config.to_json())
         message = {"stage": task.stage, "config": config, "workdir": task.name}
-        self._say.write(json.dumps(message) + "\n")
-        self._say.flush()
+        with contextlib.suppress(BrokenPipeError):  # it died: its next event says so
+            self._say.write(json.dumps(message) + "\n")
+            self._say.flush()
 
     def event(self) -> Mapping[str, Any]:
         """The next thing it says; its end is an event too."""

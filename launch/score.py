@@ -14,7 +14,7 @@ from typing import Any
 from absl import flags
 
 from configs import common
-from launch import build, door
+from launch import build, door, models
 from transfer_reasoning.runtime.progress import reporter
 from transfer_reasoning.runtime.records import read_jsonl, write_jsonl
 from transfer_reasoning.types import InputError
@@ -31,6 +31,7 @@ def main() -> None:
         if not flag.value:
             raise InputError(f"flag --{flag.name} is not set; see --help")
     rows = read_jsonl(Path(_INPUT.value))
+    models.check(_MODEL.value)
     from launch.device import prepare
     from transfer_reasoning.probes.collect import score_texts
 

@@ -82,11 +82,19 @@ def _from_tfds(source: str) -> list[Row]:
     name, _, split = source.removeprefix("tfds:").rpartition(":")
     if not name:
         raise InputError(f"source {source!r} names no split; expected tfds:NAME:SPLIT")
-    if Path(name).is_dir():
-        builder = tfds.builder_from_directory(name)
-    else:
-        builder = tfds.builder(name, file_format="array_record")
-        builder.download_and_prepare()
+    folder = Path(name)
+    try:
+        if folder.is_dir():
+            builder = tfds.builder_from_directory(folder)
+        else:
+            builder = tfds.builder(name, file_format="array_record")
+            builder.download_and_prepare()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"source {source!r} cannot be loaded: {name} is no prepared TensorFlow"
+            " Datasets directory and no catalogue name that can be downloaded; expected"
+            " one of them"
+        ) from error
     if split not in builder.info.splits:
         raise InputError(
             f"source {source!r} has no split {split!r}; expected one of"
