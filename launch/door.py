@@ -7,7 +7,8 @@ was saved. Everything else is a defect of ours and keeps its traceback.
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -43,34 +44,15 @@ def start_run(run: Run, *, free_keys: Sequence[str] = (), once: bool = True) -> 
 def start_tool(main: Callable[[], None]) -> None:
     """Main of a tool with plain flags, which the tool has defined."""
 
-    def guarded(arguments: Sequence[str]) -> None:
-        if len(arguments) > 1:
-            fail(f"got the argument {arguments[1]!r}; expected only --flags")
-        try:
-            main()
-            sys.stdout.flush()  # a reader that is gone shows now, not at exit
-        except InputError as error:
-            fail(str(error))
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            fail(
-                "nobody reads standard output any more; what was saved is kept: give"
-                " the same command again, with its output to a file"
-            )
-        except OSError as error:
-            name = f": {error.filename}" if error.filename else ""
-            fail(
-                f"{error.strerror or error}{name}; what was saved is kept: mend this"
-                " and give the same command again"
-            )
-        except KeyboardInterrupt:
-            fail("interrupted; the same command goes on from here", INTERRUPTED)
-
     def parse(arguments: list[str]) -> list[str]:
-        try:
+        with _one_line_errors():
             return command_line.parse(arguments)
-        except InputError as error:
-            fail(str(error))
+
+    def guarded(arguments: Sequence[str]) -> None:
+        with _one_line_errors():
+            if len(arguments) > 1:
+                raise InputError(f"got the argument {arguments[1]!r}; expected --flags")
+            main()
 
     _replace_closed_streams()
     logging.set_verbosity(logging.WARNING)  # app.run would let libraries chat
@@ -81,6 +63,32 @@ def fail(message: str, code: int = USER_ERROR) -> NoReturn:
     """Say one line on standard error and end."""
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """What a user can cause ends here."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # a reader that is gone shows now, not at exit
+    except InputError as error:
+        fail(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(
+            "nobody reads standard output any more; what was saved is kept: give the"
+            " same command again, with its output to a file"
+        )
+    except OSError as error:
+        name = f": {error.filename}" if error.filename else ""
+        fail(
+            f"{error.strerror or error}{name}; what was saved is kept: mend this and"
+            " give the same command again"
+        )
+    except KeyboardInterrupt:
+        fail("interrupted; the same command goes on from here", INTERRUPTED)
 
 
 def _replace_closed_streams() -> None:

@@ -41,11 +41,11 @@ AXIS = Rule("1 or more, or -1 for the rest", lambda v: v == -1 or v >= 1)
 SHARE = Rule("0 to 1", lambda v: 0 <= v <= 1)
 DTYPE = Rule("float32 or bfloat16", lambda v: v in ("float32", "bfloat16"))
 NAMES = Rule(
-    "different names",
+    "a tuple of different names",
     lambda v: all(isinstance(name, str) and name for name in v) and _distinct(v),
 )
 RATES = Rule(
-    "different numbers above 0",
+    "a tuple of different numbers above 0",
     lambda v: all(type(n) in (int, float) and n > 0 for n in v) and _distinct(v),
 )
 
@@ -88,7 +88,7 @@ def check(config: ConfigDict, stage: str) -> None:
         InputError: names the first such key, what it is and what was expected.
     """
     given, known = flat(config.to_dict()), flat(TEMPLATES[stage]().to_dict())
-    for name in known.keys() - given.keys():
+    for name in (name for name in known if name not in given):
         raise InputError(
             f"the config file sets no {name}; expected a config of launch.{stage}:"
             " give another --config"
