@@ -1,6 +1,6 @@
 """Packaging. Python 3.11 ends at jax 0.10; the tested versions are in requirements/."""
 
-from setuptools import find_packages, setup
+from setuptools import find_namespace_packages, setup
 
 JAX = "jax>=0.10,<0.11"  # one range that works on 3.11 and 3.12 with a released flax
 
@@ -10,9 +10,11 @@ setup(
     description="Does tuning on mathematics transfer? The controlled study, in JAX.",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=find_packages(
+    # Most folders have no __init__.py.
+    packages=find_namespace_packages(
         include=["transfer_reasoning*", "configs*", "launch*", "analysis*"]
     ),
+    package_data={"analysis": ["report/*.css", "schema/*.json"]},
     install_requires=[
         JAX,
         "flax>=0.12.8,<0.13",
