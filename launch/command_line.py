@@ -20,7 +20,7 @@ def parse(arguments: list[str]) -> list[str]:
     """
     if {"--help", "-h", "-help"} & set(arguments):
         print(sys.modules["__main__"].__doc__)
-        print(flags.FLAGS.main_module_help())
+        print(flags.FLAGS.main_module_help(), flags.FLAGS.module_help("launch.door"))
         sys.exit(0)
     for name in _config_files(arguments):
         _check_file(name)

@@ -1,4 +1,4 @@
-"""The whole pipeline from one command, at a size where it only shows that it connects."""
+"""The whole pipeline from one command, small enough only to show that it connects."""
 
 import json
 import re
