@@ -75,8 +75,8 @@ def check(name: str) -> None:
         raise InputError(f"{file} is no JSON object; expected a model's config")
     try:
         from_hf(raw)
-    except InputError as error:
-        raise InputError(f"{file}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{file}: {error}; expected a model's config") from error
     if located.step is None:
         safetensors.read_folder(located.folder)
 

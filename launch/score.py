@@ -67,14 +67,13 @@ def main() -> None:
 
 def _tokens(loaded: build.Loaded, row: Mapping[str, Any], number: int) -> list[int]:
     where = f"{_INPUT.value}, row {number}"
-    if "tokens" in row:
-        tokens = [int(token) for token in row["tokens"]]
-    elif "text" in row:
-        tokens = loaded.text.encode(row["text"])
-    else:
+    tokens, text = row.get("tokens"), row.get("text")
+    if tokens is None and isinstance(text, str):
+        tokens = loaded.text.encode(text)
+    if not isinstance(tokens, list) or {type(token) for token in tokens} - {int}:
         raise InputError(
-            f"{where} has {', '.join(sorted(row)) or 'nothing'}; expected text or"
-            " tokens"
+            f"{where} has {', '.join(sorted(row)) or 'nothing'}; expected text (a"
+            " string) or tokens (a list of ids)"
         )
     vocab, longest = loaded.config.vocab_size, loaded.config.max_positions
     if not 2 <= len(tokens) <= longest:

@@ -105,7 +105,7 @@ def read_config(folder: Path) -> ModelConfig:
         if not isinstance(raw, dict):
             raise InputError("it is no JSON object; expected a model's config")
         return from_hf(raw)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"{file}: {error}") from error
 
 
