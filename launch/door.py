@@ -55,14 +55,19 @@ def start_tool(main: Callable[[], None]) -> None:
             main()
 
     _replace_closed_streams()
-    logging.set_verbosity(logging.WARNING)  # app.run would let libraries chat
+    # Libraries chat, and log with a traceback what then reaches us as an exception.
+    logging.set_verbosity(logging.FATAL)
     app.run(guarded, flags_parser=parse)
 
 
 def fail(message: str, code: int = USER_ERROR) -> NoReturn:
-    """Say one line on standard error and end."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(code)
+    """Say one line on standard error and end.
+
+    At once: an interpreter that ends in good order waits for a save under way in the
+    background, which then waits for it. Without its manifest it is no checkpoint.
+    """
+    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    os._exit(code)
 
 
 @contextmanager

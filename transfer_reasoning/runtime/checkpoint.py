@@ -14,6 +14,7 @@ The digests guard against broken disks and killed processes, not against an atta
 
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -109,7 +110,7 @@ class Checkpoints:
                 _write_manifest(self._path(step), step)
                 self._delete_old()
         except Exception as error:  # kept for the main thread, which raises it
-            self._failure = error
+            self._failure = _disk_error(error, self._path(step)) or error
 
     def _delete_old(self) -> None:
         finished = [s for s in self.steps() if (self._path(s) / MANIFEST).is_file()]
@@ -117,6 +118,14 @@ class Checkpoints:
             # Without its manifest a half-deleted step is not a checkpoint any more.
             (self._path(step) / MANIFEST).unlink()
             shutil.rmtree(self._path(step))
+
+
+def _disk_error(error: Exception, path: Path) -> OSError | None:
+    """What the disk said, which orbax's storage layer hides in a ValueError's text."""
+    number = re.search(r"os_error_code='(\d+)'", str(error))
+    if number is None:
+        return None
+    return OSError(int(number[1]), os.strerror(int(number[1])), str(path))
 
 
 def verify(path: Path) -> None:
