@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +87,15 @@ def is_running(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def end_within(pids: Iterable[int], seconds: float) -> bool:
+    """Do all of them end in that time? The kernel takes a moment to end a process."""
+    deadline, left = time.monotonic() + seconds, set(pids)
+    while left and time.monotonic() < deadline:
+        left = {pid for pid in left if is_running(pid)}
+        time.sleep(0.02)
+    return not left
 
 
 def kill_tree(process: subprocess.Popen) -> None:
