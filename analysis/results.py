@@ -64,18 +64,36 @@ def load_study(workdir: Path) -> Study:
         raise InputError(
             f"{workdir} has no seed_* folders; expected the workdir of launch.study"
         )
+    config = read_json(workdir / "config.json")
+    expected = {BASE, *config["settings"], *config["controls"]}
+    unfinished = {home: sorted(expected - _finished(home)) for home in homes}
+    homes = [home for home in homes if not unfinished[home]]
+    if not homes:
+        home, names = next(iter(unfinished.items()))
+        raise InputError(
+            f"{home} has no finished {names[0]}; expected a finished study: give the"
+            " command of launch.study again"
+        )
+    # A sweep, or a seed, that was begun and given up later is no part of the study.
+    names = sorted(set.intersection(*map(_finished, homes)))
     seeds, marks = {}, {}
     for home in homes:
-        names = sorted(p.parent.name for p in home.glob("*/evaluate"))
         runs = {name: _load_run(home / name) for name in names}
-        if BASE not in runs:
-            raise InputError(f"{home} has no evaluated base model; run the study on")
         seeds[int(home.name.split("_")[1])] = runs
         for done in sorted(home.glob("**/done.json")):
             marks[str(done.parent.relative_to(workdir))] = read_json(done)
     groups = read_json(homes[0] / BASE / "evaluate" / "scores.json")["groups"]
     by_group = {group: [n for n, g in groups.items() if g == group] for group in SHORT}
-    return Study(read_json(workdir / "config.json"), by_group, seeds, marks)
+    return Study(config, by_group, seeds, marks)
+
+
+def _finished(home: Path) -> set[str]:
+    """Models of a seed that are evaluated and, but for the base, probed."""
+    evaluated, probed = (
+        {mark.parent.parent.name for mark in home.glob(f"*/{stage}/done.json")}
+        for stage in ("evaluate", "probe")
+    )
+    return evaluated & (probed | {BASE})
 
 
 def _load_run(folder: Path) -> Run:

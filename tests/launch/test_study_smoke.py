@@ -2,15 +2,17 @@
 
 import json
 import re
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.launch.commands import ROOT, STUDY, run
+from tests.launch.commands import ROOT, STUDY, assert_refused, environment, run
 
 SCHEMA = ROOT / "analysis" / "schema" / "summary.schema.json"
 RERUN_S = 20
+MODELS = ("base", "off_policy_sft", "on_policy_rl")
 
 
 def changed_times(workdir: Path) -> dict[Path, int]:
@@ -61,3 +63,41 @@ def test_the_same_command_again_recomputes_nothing(smoke_study):
         f: t for f, t in before.items() if f != study_mark
     }
     assert took < RERUN_S
+
+
+def test_a_seed_or_sweep_that_was_given_up_is_no_part_of_the_report(
+    smoke_study, tmp_path
+):
+    """After SEEDS=2 was stopped midway, SEEDS=1 must still end in a report."""
+    workdir = Path(shutil.copytree(smoke_study.workdir, tmp_path / "study"))
+    for begun in ("seed_1/base", "seed_0/off_policy_sft_lr_0.0001"):
+        (workdir / begun / "evaluate").mkdir(parents=True)
+    (workdir / "report.html").unlink()
+    done = run(*STUDY, f"--workdir={workdir}")
+    assert done.returncode == 0, done.stderr
+    old, new = (
+        json.loads((folder / "summary.json").read_text())
+        for folder in (smoke_study.workdir, workdir)
+    )
+    assert old == new
+
+
+def test_a_report_of_an_unfinished_study_says_what_is_missing(smoke_study, tmp_path):
+    base = tmp_path / "seed_0" / "base"
+    shutil.copytree(smoke_study.workdir / "seed_0" / "base", base)
+    shutil.copy(smoke_study.workdir / "config.json", tmp_path)
+    done = run("launch.report", f"--workdir={tmp_path}")
+    assert_refused(done, "seed_0 has no finished", "launch.study again")
+
+
+def test_numbers_are_whole_in_a_narrow_window(smoke_study):
+    folders = (f"{smoke_study.workdir}/seed_0/{name}/evaluate" for name in MODELS)
+    base, *others = folders
+    runs = (f"--base={base}", f"--runs={','.join(others)}")
+    narrow, wide = (
+        run("launch.compare", *runs, env=environment(COLUMNS=columns))
+        for columns in ("20", "400")
+    )
+    assert narrow.returncode == 0, narrow.stderr
+    assert narrow.stdout == wide.stdout
+    assert "\N{HORIZONTAL ELLIPSIS}" not in narrow.stdout
