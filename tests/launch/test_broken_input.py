@@ -124,7 +124,7 @@ def test_a_broken_data_file_is_refused_by_line(content, said, tmp_path):
 
 def test_rows_of_the_wrong_kind_are_refused_by_number(smoke_study, tmp_path):
     texts = tmp_path / "texts.jsonl"
-    for row in ({"text": 5}, {"tokens": ["a", "b"]}, {"tokens": 5}):
+    for row in ({"text": 5}, {"tokens": ["a", "b"]}):
         texts.write_text('{"text": "1 + 1"}\n' + json.dumps(row))
         done = score(smoke_study.workdir / MODEL, texts, tmp_path)
         assert_refused(done, "row 2", "expected text")
