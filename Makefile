@@ -36,6 +36,7 @@ tpu:
 	@.venv-tpu/bin/python -m pytest tests/tpu
 
 # A study killed at random and rerun until it ends, compared with an unbroken one.
+# [KILL_SCALE=small] [KILL_ROUNDS=3] [KILL_SEED=0]
 kill-campaign:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
 	@$(RUN) -m pytest tests/launch/test_kill.py -m campaign -s

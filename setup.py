@@ -17,6 +17,7 @@ setup(
     description="Does tuning on mathematics transfer? The controlled study, in JAX.",
     license="Apache-2.0",
     python_requires=">=3.11",
+    # Most folders have no __init__.py.
     packages=find_namespace_packages(
         include=["transfer_reasoning*", "configs*", "launch*", "analysis*"]
     ),

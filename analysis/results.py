@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,35 +68,37 @@ def load_study(workdir: Path) -> Study:
         raise InputError(
             f"{workdir} has no seed_* folders; expected the workdir of launch.study"
         )
+    config = read_json(workdir / "config.json")
+    expected = {BASE, *config["settings"], *config["controls"]}
+    unfinished = {home: sorted(expected - _finished(home)) for home in homes}
+    homes = [home for home in homes if not unfinished[home]]
+    if not homes:
+        home, names = next(iter(unfinished.items()))
+        raise InputError(
+            f"{home} has no finished {names[0]}; expected a finished study: give the"
+            " command of launch.study again"
+        )
+    # A sweep, or a seed, that was begun and given up later is no part of the study.
+    names = sorted(set.intersection(*map(_finished, homes)))
     seeds, marks = {}, {}
     for home in homes:
-        names = sorted(p.parent.name for p in home.glob("*/evaluate"))
         runs = {name: _load_run(home / name) for name in names}
         seeds[int(home.name.split("_")[1])] = runs
         for done in sorted(home.glob("**/done.json")):
             marks[str(done.parent.relative_to(workdir))] = read_json(done)
     config = read_json(workdir / "config.json")
-    seeds = _common(seeds, [BASE, *config["settings"], *config["controls"]], workdir)
     groups = read_json(homes[0] / BASE / "evaluate" / "scores.json")["groups"]
     by_group = {group: [n for n, g in groups.items() if g == group] for group in SHORT}
     return Study(config, by_group, seeds, marks)
 
 
-def _common(
-    seeds: Mapping[int, Mapping[str, Run]], required: Sequence[str], workdir: Path
-) -> dict[int, dict[str, Run]]:
-    """The models that every seed has; a sweep may have been run for some seeds only."""
-    for seed, runs in seeds.items():
-        for name in required:
-            if name not in runs:
-                raise InputError(
-                    f"{workdir}/seed_{seed} has no evaluated {name}; run the study on"
-                )
-    shared = set.intersection(*(set(runs) for runs in seeds.values()))
-    return {
-        seed: {name: run for name, run in runs.items() if name in shared}
-        for seed, runs in seeds.items()
-    }
+def _finished(home: Path) -> set[str]:
+    """Models of a seed that are evaluated and, but for the base, probed."""
+    evaluated, probed = (
+        {mark.parent.parent.name for mark in home.glob(f"*/{stage}/done.json")}
+        for stage in ("evaluate", "probe")
+    )
+    return evaluated & (probed | {BASE})
 
 
 def _load_run(folder: Path) -> Run:

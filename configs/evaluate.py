@@ -21,7 +21,9 @@ def get_config(variant: str = "default"):
     if variant in ("small", "smoke"):
         c.benchmarks = SMALL_SUITE
     elif variant != "default":
-        raise ValueError(f"variant {variant!r} is unknown; expected small or smoke")
+        raise ValueError(
+            f"variant {variant!r} is unknown; expected small, smoke or none"
+        )
     if variant == "smoke":
         c.sampler.slots, c.sampler.prefill_rows = 16, 8
     return c

@@ -56,7 +56,9 @@ def _print(found: Mapping[str, Comparison]) -> None:
             for value in comparison.index[form].values()
         ]
         table.add_row(name, *map(_gain, comparison.gains.values()), *index)
-    Console().print(table)
+    # Never cut a number to fit: a terminal that is too narrow breaks the lines.
+    natural = Console(width=10_000).measure(table).maximum
+    Console(width=max(natural, Console().width)).print(table)
 
 
 def _gain(gain: Mapping[str, float]) -> str:

@@ -8,21 +8,27 @@ and responses.jsonl (only the right ones: rejection sampling).
 """
 
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
-from launch import build, door
+from launch import build, door, models
 from transfer_reasoning.runtime.progress import Counter, Reporter
 from transfer_reasoning.types import InputError
 
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     """Sample every problem, grade, write both files."""
-    if config.samples < 1:
-        raise InputError(f"config.samples is {config.samples}; expected 1 or more")
-    from launch.device import prepare
+    for key in ("samples", "max_tokens"):
+        if config[key] < 1:
+            raise InputError(f"config.{key} is {config[key]}; expected 1 or more")
     from transfer_reasoning.data.sources import read_rows
-    from transfer_reasoning.runtime.records import write_jsonl
+
+    if not config.problems:
+        raise InputError("config.problems is empty; expected a file of problems")
+    rows = read_rows(config.problems)
+    models.check(config.model.path)
+    from launch.device import prepare
     from transfer_reasoning.sampling.choose import Sampling
     from transfer_reasoning.sampling.engine import Request
 
@@ -30,7 +36,6 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     loaded = build.load_model(config.model, config.mesh)
     sampler = build.make_sampler(loaded, config.sampler)
     sampler.update(loaded.params)
-    rows = read_rows(config.problems)
     problems = build.problems(config.problems, loaded.text, config.prompt)
     asked = [
         (row, problem, number, sample)
@@ -67,6 +72,13 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
             asked, completions, replies, verdicts, strict=True
         )
     ]
+    _write(workdir, rollouts, shown)
+
+
+def _write(workdir: Path, rollouts: list[dict[str, Any]], shown: Reporter) -> None:
+    """All samples, and the right ones."""
+    from transfer_reasoning.runtime.records import write_jsonl
+
     right = [row for row in rollouts if row["correct"]]
     write_jsonl(workdir / "rollouts.jsonl", rollouts)
     write_jsonl(

@@ -5,15 +5,17 @@ in one line and exit code 2: got, expected, remedy. Ctrl-C is 130 and loses noth
 was saved. Everything else is a defect of ours and keeps its traceback.
 """
 
-import difflib
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 from absl import app, flags, logging
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 
+from launch import command_line
 from launch.workdir import Run, execute
 from transfer_reasoning.runtime.progress import reporter
 from transfer_reasoning.types import InputError
@@ -27,7 +29,7 @@ def start_run(run: Run, *, free_keys: Sequence[str] = (), once: bool = True) -> 
     flags.DEFINE_string("workdir", None, "where this run keeps everything it makes")
 
     def main() -> None:
-        config = _config()
+        config = command_line.checked_config()
         if not flags.FLAGS.workdir:
             raise InputError("flag --workdir is not set; expected a directory to use")
         workdir, shown = Path(flags.FLAGS.workdir), reporter()
@@ -42,58 +44,65 @@ def start_run(run: Run, *, free_keys: Sequence[str] = (), once: bool = True) -> 
 def start_tool(main: Callable[[], None]) -> None:
     """Main of a tool with plain flags, which the tool has defined."""
 
-    def guarded(arguments: Sequence[str]) -> None:
-        if len(arguments) > 1:
-            fail(f"got the argument {arguments[1]!r}; expected only --flags")
-        try:
-            main()
-        except InputError as error:
-            fail(str(error))
-        except OSError as error:
-            name = f": {error.filename}" if error.filename else ""
-            fail(f"{error.strerror or error}{name}; what was saved before is kept")
-        except KeyboardInterrupt:
-            fail("interrupted; the same command goes on from here", INTERRUPTED)
+    def parse(arguments: list[str]) -> list[str]:
+        with _one_line_errors():
+            return command_line.parse(arguments)
 
-    logging.set_verbosity(logging.WARNING)  # app.run would let libraries chat
-    app.run(guarded, flags_parser=_parse)
+    def guarded(arguments: Sequence[str]) -> None:
+        with _one_line_errors():
+            if len(arguments) > 1:
+                raise InputError(f"got the argument {arguments[1]!r}; expected --flags")
+            main()
+
+    _replace_closed_streams()
+    # Libraries chat, and log with a traceback what then reaches us as an exception.
+    logging.set_verbosity(logging.FATAL)
+    app.run(guarded, flags_parser=parse)
 
 
 def fail(message: str, code: int = USER_ERROR) -> NoReturn:
-    """Say one line on standard error and end."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(code)
+    """Say one line on standard error and end.
+
+    At once: an interpreter that ends in good order waits for a save under way in the
+    background, which then waits for it. Without its manifest it is no checkpoint.
+    """
+    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    os._exit(code)
 
 
-def _config() -> ConfigDict:
-    config = flags.FLAGS.config
-    if not isinstance(config, ConfigDict):
-        raise InputError("flag --config is not set; expected configs/FILE.py[:variant]")
-    return config
-
-
-def _parse(arguments: list[str]) -> list[str]:
-    """Absl's parsing with one-line errors; `--help` shows what the command is."""
-    if {"--help", "-h", "-help"} & set(arguments):
-        print(sys.modules["__main__"].__doc__)
-        print(flags.FLAGS.main_module_help())
-        sys.exit(0)
-    for argument in arguments:
-        if argument.startswith("--config="):
-            _check_config_file(argument.removeprefix("--config=").partition(":")[0])
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """What a user can cause ends here."""
     try:
-        return flags.FLAGS(arguments)
-    except (AttributeError, KeyError) as error:  # how ConfigDict reports a key
-        text = str(error.args[0]).replace("\\n", " ").replace("\\'", "'").strip("'\"")
-        fail(f"unknown config key {text}; expected a key of the config file")
-    except (flags.Error, TypeError, ValueError) as error:
-        first, *rest = [line for line in str(error).splitlines() if line.strip()]
-        # An error inside a config file comes with a traceback that ends with why.
-        fail(f"{first.partition(': Error whilst')[0]}: {rest[-1]}" if rest else first)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # a reader that is gone shows now, not at exit
+    except InputError as error:
+        fail(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(
+            "nobody reads standard output any more; what was saved is kept: give the"
+            " same command again, with its output to a file"
+        )
+    except OSError as error:
+        name = f": {error.filename}" if error.filename else ""
+        fail(
+            f"{error.strerror or error}{name}; what was saved is kept: mend this and"
+            " give the same command again"
+        )
+    except KeyboardInterrupt:
+        fail("interrupted; the same command goes on from here", INTERRUPTED)
 
 
-def _check_config_file(name: str) -> None:
-    if not Path(name).is_file():
-        near = difflib.get_close_matches(name, map(str, Path().glob("configs/**/*.py")))
-        hint = f"perhaps {near[0]}" if near else "such as configs/study.py"
-        fail(f"config file {name!r} does not exist; expected a file, {hint}")
+def _replace_closed_streams() -> None:
+    """A stream that was closed from outside reads and writes nothing.
+
+    In this order each takes the lowest free number, its own, so that no file of ours
+    gets it and is written over by a library that prints.
+    """
+    nothing = Path(os.devnull)
+    sys.stdin = sys.stdin or nothing.open()
+    sys.stdout = sys.stdout or nothing.open("w")
+    sys.stderr = sys.stderr or nothing.open("w")

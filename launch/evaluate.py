@@ -7,74 +7,61 @@ Writes records/NAME.jsonl (one row per sample) and scores.json. Benchmarks whose
 are there, from a run that was stopped, are not asked again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from launch import build, door
+from launch import build, door, models
 from transfer_reasoning.runtime.progress import Counter, Reporter
 from transfer_reasoning.types import InputError
+
+Items = Mapping[str, tuple[Any, Sequence[Any]]]  # benchmark and examples by name
+Records = Mapping[str, list[dict[str, Any]]]
 
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     """Run the benchmarks of the config."""
+    from transfer_reasoning.evaluation.records import keep, kept
+
+    items, folder = _items(config), workdir / "records"
+    records = kept(folder, items)
+    missing = {name: items[name] for name in items if name not in records}
+    if missing:
+        models.check(config.model.path)
+        records |= _ask(config, missing, shown, partial(keep, folder))
+    _write(config, workdir, items, records, shown)
+
+
+def _items(config: ConfigDict) -> Items:
+    """Benchmarks by name with their examples, in the order asked for."""
     from transfer_reasoning.benchmarks import BENCHMARKS
     from transfer_reasoning.benchmarks.base import PROTOCOLS, load_examples
     from transfer_reasoning.small_suite import tasks
 
-    if not config.benchmarks:
-        raise InputError("config.benchmarks is empty; expected at least one name")
     known = BENCHMARKS | tasks.benchmarks(config.split)
     build.choose(dict.fromkeys(PROTOCOLS), config.protocol, "config.protocol")
+    build.thinking(config.thinking)
+    if not config.benchmarks:
+        raise InputError(
+            f"config.benchmarks is empty; expected some of {', '.join(known)}"
+        )
     chosen = {
         name: build.choose(known, name, "config.benchmarks")
         for name in config.benchmarks
     }
-    data_dir = Path(config.data_dir) if config.data_dir else None
-    items = {
-        name: (
-            benchmark,
-            load_examples(benchmark, data_dir=data_dir, limit=config.limit),
-        )
-        for name, benchmark in chosen.items()
+    folder = Path(config.data_dir) if config.data_dir else None
+    return {
+        name: (b, load_examples(b, data_dir=folder, limit=config.limit))
+        for name, b in chosen.items()
     }
-    from transfer_reasoning.evaluation.records import keep, kept
-    from transfer_reasoning.evaluation.scores import group_means, score
-    from transfer_reasoning.runtime.records import write_json
-
-    folder = workdir / "records"
-    records = kept(folder, items)
-    missing = {name: items[name] for name in items if name not in records}
-    if missing:
-        records |= _ask(config, missing, shown, partial(keep, folder))
-    scores = {name: score(records[name]) for name in items}
-    groups = {name: benchmark.group for name, benchmark in chosen.items()}
-    means = group_means(scores, groups)
-    write_json(
-        workdir / "scores.json",
-        {
-            "model": config.model.path,
-            "protocol": config.protocol,
-            "groups": groups,
-            "versions": {name: b.version for name, b in chosen.items()},
-            "scores": scores,
-            "group_means": means,
-        },
-    )
-    for name, values in scores.items():
-        shown.line(
-            f"{name:14s} {values['mean']:5.1f}% [{values['ci_low']:.1f},"
-            f" {values['ci_high']:.1f}]  n {values['n']}  truncated"
-            f" {values['truncated']:.1f}%  unparsable {values['unparsable']:.1f}%"
-        )
 
 
 def _ask(
     config: ConfigDict,
-    items: Mapping[str, Any],
+    items: Items,
     shown: Reporter,
     on_records: Callable[[str, list], None],
 ) -> dict[str, list]:
@@ -100,6 +87,38 @@ def _ask(
             samples=config.samples,
             on_finished=Counter(shown, "evaluate", total),
             on_records=on_records,
+        )
+
+
+def _write(
+    config: ConfigDict,
+    workdir: Path,
+    items: Items,
+    records: Records,
+    shown: Reporter,
+) -> None:
+    """Scores as JSON and as lines."""
+    from transfer_reasoning.evaluation.scores import group_means, score
+    from transfer_reasoning.runtime.records import write_json
+
+    scores = {name: score(records[name]) for name in items}
+    groups = {name: benchmark.group for name, (benchmark, _) in items.items()}
+    write_json(
+        workdir / "scores.json",
+        {
+            "model": config.model.path,
+            "protocol": config.protocol,
+            "groups": groups,
+            "versions": {name: b.version for name, (b, _) in items.items()},
+            "scores": scores,
+            "group_means": group_means(scores, groups),
+        },
+    )
+    for name, values in scores.items():
+        shown.line(
+            f"{name:14s} {values['mean']:5.1f}% [{values['ci_low']:.1f},"
+            f" {values['ci_high']:.1f}]  n {values['n']}  truncated"
+            f" {values['truncated']:.1f}%  unparsable {values['unparsable']:.1f}%"
         )
 
 

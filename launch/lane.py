@@ -16,7 +16,6 @@ import queue
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -77,9 +76,6 @@ def main(workdir: str, core: str | None = None) -> None:
             pipe.send(event="done")
         except (InputError, OSError) as error:
             pipe.send(event="failed", message=" ".join(str(error).split()))
-        except Exception as error:  # a defect: the traceback goes to the log
-            traceback.print_exc()
-            pipe.send(event="crashed", message=f"{type(error).__name__}: {error}")
 
 
 def _listen(tasks: queue.Queue) -> None:

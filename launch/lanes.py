@@ -1,5 +1,6 @@
 """The parent's side of `launch.lane`: a child process and the task it is at."""
 
+import contextlib
 import json
 import os
 import signal
@@ -43,8 +44,9 @@ class Lane:
         self.task = task
         config = json.loads(task.config.to_json())
         message = {"stage": task.stage, "config": config, "workdir": task.name}
-        self._say.write(json.dumps(message) + "\n")
-        self._say.flush()
+        with contextlib.suppress(BrokenPipeError):  # it died: its next event says so
+            self._say.write(json.dumps(message) + "\n")
+            self._say.flush()
 
     def event(self) -> Mapping[str, Any]:
         """The next thing it says; its end is an event too."""
@@ -52,8 +54,13 @@ class Lane:
         if line:
             return json.loads(line)
         code = self.process.wait()
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        how = f"signal {-code}" if code < 0 else self._last_words()
         return {"event": "crashed", "message": f"the process ended ({how})"}
+
+    def _last_words(self) -> str:
+        """The last line of the log: a defect's traceback ends with what it was."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "no word")
 
     def kill(self) -> None:
         """End it and its children; stages are safe to kill."""

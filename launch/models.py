@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from transfer_reasoning.runtime.records import read_json
 from transfer_reasoning.types import InputError
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -47,6 +48,37 @@ def locate(name: str) -> Located:
             f" ({str(error).splitlines()[0]}); expected a folder, or a hub id and a"
             " network"
         ) from error
+
+
+def check(name: str) -> None:
+    """Refuse what is no model that can be loaded, in a moment, before jax starts.
+
+    Raises:
+        InputError: its folder lacks a file, or config.json or weights cannot be used.
+    """
+    from transfer_reasoning.model import safetensors
+    from transfer_reasoning.model.config import from_hf
+
+    if not name:
+        raise InputError(
+            "no model is named; expected a Hugging Face folder, a hub id or an orbax"
+            " step directory"
+        )
+    located = locate(name)
+    file = located.folder / "config.json"
+    if not file.is_file():
+        raise InputError(
+            f"{located.folder} has no config.json; expected a Hugging Face model folder"
+        )
+    raw = read_json(file)
+    if not isinstance(raw, dict):
+        raise InputError(f"{file} is no JSON object; expected a model's config")
+    try:
+        from_hf(raw)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{file}: {error}; expected a model's config") from error
+    if located.step is None:
+        safetensors.read_folder(located.folder)
 
 
 def load(located: Located, *, compute_dtype: str, layout: Any) -> tuple[Any, Any]:

@@ -24,6 +24,8 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
 
     folders = {"base": Path(config.base_records), "tuned": Path(config.tuned_records)}
     names = list(read_json(folders["base"] / "scores.json")["groups"])
+    for name in (config.base, config.tuned):
+        models.check(name)
     from launch.device import prepare
     from transfer_reasoning.probes.compare import compare_benchmark
     from transfer_reasoning.text import Text

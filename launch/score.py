@@ -14,7 +14,7 @@ from typing import Any
 from absl import flags
 
 from configs import common
-from launch import build, door
+from launch import build, door, models
 from transfer_reasoning.runtime.progress import Counter, reporter
 from transfer_reasoning.runtime.records import read_jsonl, write_jsonl
 from transfer_reasoning.types import InputError
@@ -31,6 +31,7 @@ def main() -> None:
         if not flag.value:
             raise InputError(f"flag --{flag.name} is not set; see --help")
     rows = read_jsonl(Path(_INPUT.value))
+    models.check(_MODEL.value)
     from launch.device import prepare
     from transfer_reasoning.probes.collect import score_texts
 
@@ -66,14 +67,13 @@ def main() -> None:
 
 def _tokens(loaded: build.Loaded, row: Mapping[str, Any], number: int) -> list[int]:
     where = f"{_INPUT.value}, row {number}"
-    if "tokens" in row:
-        tokens = [int(token) for token in row["tokens"]]
-    elif "text" in row:
-        tokens = loaded.text.encode(row["text"])
-    else:
+    tokens, text = row.get("tokens"), row.get("text")
+    if tokens is None and isinstance(text, str):
+        tokens = loaded.text.encode(text)
+    if not isinstance(tokens, list) or {type(token) for token in tokens} - {int}:
         raise InputError(
-            f"{where} has {', '.join(sorted(row)) or 'nothing'}; expected text or"
-            " tokens"
+            f"{where} has {', '.join(sorted(row)) or 'nothing'}; expected text (a"
+            " string) or tokens (a list of ids)"
         )
     vocab, longest = loaded.config.vocab_size, loaded.config.max_positions
     if not 2 <= len(tokens) <= longest:

@@ -19,6 +19,7 @@ WEIGHTS = {"suite": 5, "distill": 25, "evaluate": 5, "probe": 10}
 TRAIN_WEIGHTS = {"base": 170, "teacher": 60, "on_policy_rl": 35, "off_policy_rl": 12}
 TRAIN_WEIGHT = 28
 RATE = "optimizer.learning_rate"
+Keys = Mapping[str, Any]  # config values by dotted key
 
 
 def study_tasks(config: ConfigDict) -> list[Task]:
@@ -57,7 +58,7 @@ class _Seed:
         for name, file, overrides in self._tunings():
             yield from self._tuned(name, file, overrides)
 
-    def _tunings(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    def _tunings(self) -> Iterator[tuple[str, str, Keys]]:
         """(name, config file, overrides) of the settings, controls and sweep."""
         for name in self.config.settings:
             yield name, f"ablation.{name}", {}
@@ -69,9 +70,7 @@ class _Seed:
             if rate != _config(f"ablation.{name}", self.config.scale)[RATE]:
                 yield f"{name}_lr_{rate:g}", f"ablation.{name}", {RATE: rate}
 
-    def _tuned(
-        self, name: str, file: str, overrides: Mapping[str, Any]
-    ) -> Iterator[Task]:
+    def _tuned(self, name: str, file: str, overrides: Keys) -> Iterator[Task]:
         """Training from the base, evaluation, and the probe against the base."""
         data = {
             "off_policy_sft": f"{self.distilled}/responses.jsonl",
@@ -95,12 +94,9 @@ class _Seed:
             tuned_records=self._evaluated(name),
         )
 
-    def _train(
-        self, name: str, file: str, needs: Sequence[str], overrides: Mapping[str, Any]
-    ) -> Task:
-        return self._task(
-            self._trained(name), "train", file, needs, seed=self.seed, **overrides
-        )
+    def _train(self, name: str, file: str, needs: Sequence[str], fresh: Keys) -> Task:
+        fresh = {"seed": self.seed, **fresh}
+        return self._task(self._trained(name), "train", file, needs, **fresh)
 
     def _evaluate(self, name: str) -> Task:
         return self._task(

@@ -11,22 +11,27 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from launch import door
+import configs
+from configs.small import suite
+from configs.study import SETTINGS
+from launch import build, door
 from launch.schedule import run_tasks
 from launch.stages import study_tasks
 from launch.view import View
 from transfer_reasoning.runtime.progress import Reporter
 from transfer_reasoning.runtime.records import DONE
+from transfer_reasoning.small_suite.skills import MATH, SKILLS
 from transfer_reasoning.types import InputError
 
 # They only add tasks, or say how many run at once.
 FREE_KEYS = ("num_seeds", "sweep", "sweep_settings", "sweep_rates", "lanes")
+SCALES = ("small", "smoke")
+PREPARATIONS = {"suite", "base", "teacher"}  # of configs/small: no ways of tuning
 
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     """Run all tasks, then write summary and report."""
-    if config.num_seeds < 1:
-        raise InputError(f"config.num_seeds is {config.num_seeds}; expected 1 or more")
+    _validate(config)
     tasks, view = study_tasks(config), View()
     try:
         run_tasks(tasks, workdir, lanes=config.lanes, view=view)
@@ -39,6 +44,32 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
 
         write_report(workdir)
     shown.line(f"report: {page}")
+
+
+def _validate(config: ConfigDict) -> None:
+    """Refuse now what would otherwise stop the study, or its report, at the end."""
+    trained_on = suite.get_config().tuned_tasks
+    unseen = [n for n in SKILLS if SKILLS[n].group == MATH and n not in trained_on]
+    settings, controls = _files("ablation"), _files("small") - PREPARATIONS
+    build.choose(dict.fromkeys(SCALES), config.scale, "config.scale")
+    build.choose(dict.fromkeys(("test", "dev")), config.split, "config.split")
+    build.choose(dict.fromkeys(unseen), config.held_out, "config.held_out")
+    missing = [name for name in SETTINGS if name not in config.settings]
+    if missing:
+        raise InputError(
+            f"config.settings lacks {missing[0]}; expected at least"
+            f" {', '.join(SETTINGS)}: the report compares them"
+        )
+    for name in config.settings:
+        build.choose(dict.fromkeys(sorted(settings)), name, "config.settings")
+    for name in config.controls:
+        build.choose(dict.fromkeys(sorted(controls)), name, "config.controls")
+
+
+def _files(folder: str) -> set[str]:
+    """Configs of a folder, by name."""
+    files = Path(configs.__file__).with_name(folder).glob("*.py")
+    return {file.stem for file in files} - {"__init__"}
 
 
 if __name__ == "__main__":

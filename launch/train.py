@@ -9,6 +9,7 @@ verifies and ends with the same bits.
 """
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -16,33 +17,24 @@ from launch import build, door, levers, models
 from transfer_reasoning.runtime.progress import Reporter
 from transfer_reasoning.types import InputError
 
-POSITIVE = (
-    "source.per_step",
-    "source.samples",
-    "source.max_tokens",
-    "source.dynamic_batches",
-    "optimizer.num_steps",
-    "optimizer.learning_rate",
-    "optimizer.max_grad_norm",
-    "objective.rows",
-    "objective.row_length",
-    "objective.updates_per_step",
-    "sampler.slots",
-    "sampler.prefill_rows",
-    "checkpoint.every_steps",
-    "checkpoint.keep",
-)
+
+class Start(NamedTuple):
+    """Where a run begins, or goes on, and what moves it from there."""
+
+    state: Any
+    optimizer: Any
+    learning_rate: Any
+    checkpoints: Any
+    reference: Any  # weights of the KL term, or None
 
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     """Train as configured; `workdir/model` is the result."""
     _validate(config)
     from launch.device import prepare
-    from transfer_reasoning.runtime.checkpoint import Checkpoints
     from transfer_reasoning.runtime.tracking import tracking
     from transfer_reasoning.training.hooks import Bookkeeping
     from transfer_reasoning.training.loop import train
-    from transfer_reasoning.training.state import make_optimizer, resume_or_init
     from transfer_reasoning.training.step import Update
 
     objective = levers.make_objective(config)
@@ -50,26 +42,8 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     prepare()
     loaded = build.load_model(config.model, config.mesh, seed=config.seed)
     model, layout = loaded.config, loaded.layouts.train
-    optimizer, learning_rate = make_optimizer(
-        model,
-        updates_per_step=objective.updates_per_step,
-        **config.optimizer.to_dict(),
-    )
-    folder = workdir / "checkpoints"
-    models.write_shape(folder / "model", model, loaded.text)
-    checkpoints = Checkpoints(folder, keep=config.checkpoint.keep, warn=shown.line)
-    reference = loaded.params if objective.kl_weight else None
-    state = resume_or_init(
-        checkpoints,
-        loaded.params,
-        model,
-        optimizer,
-        layout,
-        keep_params=reference is not None,
-    )
+    start = _start(config, workdir, loaded, objective, shown)
     loaded = loaded._replace(params=None)  # a resumed run has no use for them
-    if state.step:
-        shown.line(f"{checkpoints.directory}: going on from step {state.step}")
     described = {"name": workdir.resolve().name, "config": config.to_dict()}
     with (
         tracking(config.track, **described) as track,
@@ -77,21 +51,22 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     ):
         hook = Bookkeeping(
             workdir / "metrics.jsonl",
-            checkpoints=checkpoints,
+            checkpoints=start.checkpoints,
             every_steps=config.checkpoint.every_steps,
             num_steps=config.optimizer.num_steps,
-            start=state.step,
-            learning_rate=learning_rate,
+            start=start.state.step,
+            learning_rate=start.learning_rate,
             on_policy=config.source.kind == "on_policy",
             shown=shown,
             track=track,
         )
+        reference = start.reference
         state = train(
-            state,
+            start.state,
             source=source,
             credit=credit,
             update=Update(
-                model, optimizer, objective, layout, reference_params=reference
+                model, start.optimizer, objective, layout, reference_params=reference
             ),
             num_steps=config.optimizer.num_steps,
             hooks=[hook],
@@ -100,19 +75,44 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     models.write_model(workdir / "model", state.params, model, loaded.text)
 
 
+def _start(
+    config: ConfigDict,
+    workdir: Path,
+    loaded: build.Loaded,
+    objective: Any,
+    shown: Reporter,
+) -> Start:
+    """Step 0, or the newest checkpoint that verifies."""
+    from transfer_reasoning.runtime.checkpoint import Checkpoints
+    from transfer_reasoning.training.state import make_optimizer, resume_or_init
+
+    model, folder = loaded.config, workdir / "checkpoints"
+    models.write_shape(folder / "model", model, loaded.text)
+    checkpoints = Checkpoints(folder, keep=config.checkpoint.keep, warn=shown.line)
+    optimizer, learning_rate = make_optimizer(
+        model,
+        updates_per_step=objective.updates_per_step,
+        **config.optimizer.to_dict(),
+    )
+    reference = loaded.params if objective.kl_weight else None
+    state = resume_or_init(
+        checkpoints,
+        loaded.params,
+        config=model,
+        optimizer=optimizer,
+        layout=loaded.layouts.train,
+        keep_params=reference is not None,
+    )
+    if state.step:
+        shown.line(f"{folder}: going on from step {state.step}")
+    return Start(state, optimizer, learning_rate, checkpoints, reference)
+
+
 def _validate(config: ConfigDict) -> None:
     """Refuse what cannot work, by field, before any device is touched."""
     if not config.source.data:
         raise InputError("config.source.data is empty; expected a file of rows")
-    if config.seed < 0:
-        raise InputError(f"config.seed is {config.seed}; expected 0 or more")
     build.choose(levers.SOURCES, config.source.kind, "config.source.kind")
-    for name in POSITIVE:
-        section, key = name.split(".")
-        if config[section][key] <= 0:
-            raise InputError(
-                f"config.{name} is {config[section][key]}; expected more than 0"
-            )
 
 
 if __name__ == "__main__":

@@ -12,10 +12,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from launch.rules import flat
 from transfer_reasoning.runtime import records
 from transfer_reasoning.runtime.origin import git_revision, versions
 from transfer_reasoning.runtime.progress import Reporter
 from transfer_reasoning.types import InputError
+
+CONFIG = "config.json"
 
 Run = Callable[[ConfigDict, Path, Reporter], None]
 
@@ -40,7 +43,11 @@ def execute(
             shown.line(f"{workdir}: already done")
             return
         began = time.perf_counter()
-        run(config, workdir, shown)
+        try:
+            run(config, workdir, shown)
+        except InputError:
+            _release(workdir)
+            raise
         mark = {
             "config_digest": digest,
             "wall_s": round(time.perf_counter() - began, 3),
@@ -56,7 +63,7 @@ def claim(workdir: Path, config: ConfigDict, free_keys: Sequence[str] = ()) -> s
     Raises:
         InputError: it belongs to another config; names the first field that differs.
     """
-    mine, file = _identity(config, free_keys), workdir / "config.json"
+    mine, file = _identity(config, free_keys), workdir / CONFIG
     if not file.is_file():
         records.write_json(file, mine)
         return records.digest(mine)
@@ -75,8 +82,14 @@ def is_done(workdir: Path, config: ConfigDict, free_keys: Sequence[str] = ()) ->
     file = workdir / records.DONE
     if not file.is_file():
         return False
-    digest = records.digest(_identity(config, free_keys))
-    return records.read_json(file)["config_digest"] == digest
+    digest, mark = records.digest(_identity(config, free_keys)), records.read_json(file)
+    return isinstance(mark, dict) and mark.get("config_digest") == digest
+
+
+def _release(workdir: Path) -> None:
+    """Give up the claim of a run that was refused before it made anything."""
+    if {path.name for path in workdir.iterdir()} <= {records.LOCK, CONFIG}:
+        (workdir / CONFIG).unlink(missing_ok=True)
 
 
 def _identity(config: ConfigDict, free_keys: Sequence[str]) -> dict[str, Any]:
@@ -86,14 +99,7 @@ def _identity(config: ConfigDict, free_keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _first_difference(theirs: Any, mine: Any) -> tuple[str, Any, Any]:
-    there, here = _flat(theirs), _flat(mine)
+    there, here = flat(theirs), flat(mine)
     names = sorted(there.keys() | here.keys())
     name = next(n for n in names if there.get(n) != here.get(n))
     return name, there.get(name), here.get(name)
-
-
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(tree, dict):
-        return {prefix: tree}
-    parts = (_flat(v, f"{prefix}.{k}" if prefix else k) for k, v in tree.items())
-    return {key: value for part in parts for key, value in part.items()}

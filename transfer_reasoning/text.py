@@ -128,7 +128,13 @@ class Text:
         ids = {self._tokenizer.eos_token_id} - {None}
         file = self.folder / "generation_config.json"
         if file.is_file():
-            extra: Any = json.loads(file.read_text()).get("eos_token_id")
+            try:
+                extra: Any = json.loads(file.read_text()).get("eos_token_id")
+            except (ValueError, AttributeError) as error:
+                raise InputError(
+                    f"{file} is no JSON object ({error}); expected generation settings,"
+                    " or no such file"
+                ) from error
             ids |= set(extra if isinstance(extra, list) else [extra]) - {None}
         return tuple(sorted(ids))
 

@@ -154,10 +154,11 @@ def test_an_unfinished_study_is_named(workdir, tmp_path, command):
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"error: .* has no seed_\* folders; expected .*\n", done.stderr)
     write_json(tmp_path / "config.json", read_json(workdir / "config.json"))
-    (tmp_path / "seed_0").symlink_to(workdir / "seed_0")
     for name in ("base", "on_policy_rl"):
         home = tmp_path / "seed_1" / name
         home.parent.mkdir(exist_ok=True)
         home.symlink_to(workdir / "seed_1" / name)
-    with pytest.raises(InputError, match="seed_1 has no evaluated off_policy_sft"):
+    with pytest.raises(InputError, match="seed_1 has no finished off_policy_rl"):
         load_study(tmp_path)
+    (tmp_path / "seed_0").symlink_to(workdir / "seed_0")
+    assert list(load_study(tmp_path).seeds) == [0]

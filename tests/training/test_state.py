@@ -124,7 +124,12 @@ def test_a_state_starts_from_the_weights_and_resumes_from_disk(tmp_path, keep_pa
     checkpoints = Checkpoints(tmp_path, keep=1, warn=pytest.fail)
     params = jax.device_put(random_params(TINY), param_shardings(TINY, layout))
     resume = lambda: resume_or_init(
-        checkpoints, params, TINY, optimizer, layout, keep_params=keep_params
+        checkpoints,
+        params,
+        config=TINY,
+        optimizer=optimizer,
+        layout=layout,
+        keep_params=keep_params,
     )
     state = resume()
     assert state.step == 0

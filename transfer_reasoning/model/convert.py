@@ -101,8 +101,11 @@ def read_config(folder: Path) -> ModelConfig:
             f"{folder} has no config.json; expected a Hugging Face model folder"
         )
     try:
-        return from_hf(json.loads(file.read_text()))
-    except ValueError as error:
+        raw = json.loads(file.read_text())
+        if not isinstance(raw, dict):
+            raise InputError("it is no JSON object; expected a model's config")
+        return from_hf(raw)
+    except (TypeError, ValueError) as error:
         raise InputError(f"{file}: {error}") from error
 
 

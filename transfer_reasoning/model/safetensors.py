@@ -73,6 +73,10 @@ def read_header(file: Path) -> dict[str, Entry]:
             raise InputError(
                 f"{file}: header is not JSON ({error}); expected a safetensors file"
             ) from error
+    if not isinstance(header, dict):
+        raise InputError(
+            f"{file}: header is {type(header).__name__}; expected a safetensors file"
+        )
     header.pop("__metadata__", None)
     return {
         name: _entry(file, name, fields, 8 + length, size)

@@ -14,9 +14,10 @@ The digests guard against broken disks and killed processes, not against an atta
 
 import json
 import os
+import re
 import shutil
-import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ class Checkpoints:
     def __init__(self, directory: Path, *, keep: int, warn: Callable[[str], None]):
         self.directory = directory.absolute()  # orbax wants it so
         self._keep, self._warn = keep, warn
-        self._pending: threading.Thread | None = None
-        self._failure: Exception | None = None
+        self._finisher = ThreadPoolExecutor(max_workers=1)
+        self._pending: tuple[int, Future[None]] | None = None
 
     def save(self, step: int, parts: Mapping[str, Any]) -> None:
         """Save in the background; a failure of this save is raised by the next call.
@@ -62,8 +63,7 @@ class Checkpoints:
         if path.exists():  # unverified leftovers of a killed run
             shutil.rmtree(path)
         response = ocp.save_checkpointables_async(str(path), dict(parts))
-        self._pending = threading.Thread(target=self._finish, args=(step, response))
-        self._pending.start()
+        self._pending = step, self._finisher.submit(self._finish, step, response)
 
     def wait(self) -> None:
         """Return when the last save is finished, verified against nothing lost.
@@ -71,12 +71,13 @@ class Checkpoints:
         Raises:
             OSError: the save failed, for instance on a full disk.
         """
-        if self._pending is not None:
-            self._pending.join()
-            self._pending = None
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
+        if self._pending is None:
+            return
+        (step, finished), self._pending = self._pending, None
+        try:
+            finished.result()
+        except (OSError, ValueError) as error:
+            raise _disk_error(error, self._path(step)) from error
 
     def restore_latest(
         self, abstract: Mapping[str, Any]
@@ -104,16 +105,10 @@ class Checkpoints:
         return self.directory / f"{step:06d}"
 
     def _finish(self, step: int, response: Any) -> None:
-        try:
-            response.result()
-            if jax.process_index() == 0:
-                _write_manifest(self._path(step), step)
-                self._delete_old(step)
-        except Exception as error:  # kept for the main thread, which raises it
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            # A full disk is whatever the storage below makes of it, often ValueError.
-            self._failure = OSError(f"{self._path(step)} was not saved ({reason})")
-            self._failure.__cause__ = error
+        response.result()
+        if jax.process_index() == 0:
+            _write_manifest(self._path(step), step)
+            self._delete_old(step)
 
     def _delete_old(self, newest: int) -> None:
         """Steps after `newest` did not verify at the start: they count for nothing."""
@@ -126,6 +121,15 @@ class Checkpoints:
             # Without its manifest a half-deleted step is not a checkpoint any more.
             (self._path(step) / MANIFEST).unlink()
             shutil.rmtree(self._path(step))
+
+
+def _disk_error(error: Exception, path: Path) -> OSError:
+    """What the disk said, which orbax's storage layer hides in a ValueError's text."""
+    number = re.search(r"os_error_code='(\d+)'", str(error))
+    if number is not None:
+        return OSError(int(number[1]), os.strerror(int(number[1])), str(path))
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return OSError(f"{path} was not saved ({reason})")
 
 
 def verify(path: Path) -> None:

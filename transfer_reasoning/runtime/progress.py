@@ -75,7 +75,10 @@ class Bar:
 
     def line(self, text: str) -> None:
         """Print above the bars."""
-        self._progress.console.print(text, highlight=False, markup=False)
+        # A terminal breaks long lines itself, and a path stays one word to copy.
+        self._progress.console.print(
+            text, highlight=False, markup=False, soft_wrap=True
+        )
 
     def close(self) -> None:
         """Take the bars away."""

@@ -137,15 +137,25 @@ def _lock(stream: IO[str]) -> None:
             time.sleep(0.05)
 
 
+def _lock_file(workdir: Path) -> IO[str]:
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        return (workdir / LOCK).open("a+")
+    except OSError as error:
+        raise InputError(
+            f"workdir {workdir} cannot be used ({error.strerror}); expected a directory"
+            " that can be made and written: give another --workdir"
+        ) from error
+
+
 @contextlib.contextmanager
 def locked(workdir: Path) -> Iterator[None]:
     """Hold a working directory alone; the lock goes with the process, however it ends.
 
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds it, or nothing can be written there.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
-    with (workdir / LOCK).open("a+") as stream:
+    with _lock_file(workdir) as stream:
         try:
             _lock(stream)
         except BlockingIOError as error:

@@ -58,11 +58,13 @@ def distinct_tasks(skill: Skill, split: str, count: int, seed: str) -> list[Task
     """
     rng = random.Random(f"{seed} {skill.name} {split}")
     tasks: dict[str, Task] = {}
-    for _ in range(100 * count):
+    misses = 0  # in a row; of a set that is not used up, so many do not happen
+    while len(tasks) < count and misses < 1_000 + 10 * len(tasks):
         task = draw_task(skill, split, rng)
+        misses = misses + 1 if task.key in tasks else 0
         tasks.setdefault(task.key, task)
-        if len(tasks) == count:
-            return list(tasks.values())
+    if len(tasks) == count:
+        return list(tasks.values())
     raise InputError(
         f"asked for {count} different {skill.name} questions of the {split} set and"
         f" found {len(tasks)}; expected fewer: lower num_questions or problems_per_task"

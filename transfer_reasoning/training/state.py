@@ -79,10 +79,10 @@ def init_state(
 def resume_or_init(
     checkpoints: Checkpoints,
     params: Params,
+    *,
     config: ModelConfig,
     optimizer: optax.GradientTransformation,
     layout: Layout,
-    *,
     keep_params: bool,
 ) -> TrainState:
     """The newest checkpoint that verifies; without one, step 0 from `params`.

@@ -1,0 +1,24 @@
+"""One smoke study that several files look at; it is made when it is first wanted."""
+
+import pathlib
+from typing import NamedTuple
+
+import pytest
+
+from tests.launch.commands import STUDY, run
+
+
+class Finished(NamedTuple):
+    """A finished study: where it is and what it printed."""
+
+    workdir: pathlib.Path
+    output: str
+
+
+@pytest.fixture(scope="session")
+def smoke_study(tmp_path_factory) -> Finished:
+    """`launch.study` at smoke scale, run to its end."""
+    workdir = tmp_path_factory.mktemp("studies") / "smoke"
+    done = run(*STUDY, f"--workdir={workdir}")
+    assert done.returncode == 0, done.stderr
+    return Finished(workdir, done.stdout)

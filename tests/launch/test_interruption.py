@@ -1,0 +1,184 @@
+"""Ctrl-C, a full disk, a second command, odd terminals: nothing saved is lost."""
+
+import os
+import pty
+import re
+import resource
+import select
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.launch.commands import (
+    ROOT,
+    STUDY,
+    assert_refused,
+    command,
+    descendants,
+    end_within,
+    environment,
+    kill_tree,
+    run,
+    start,
+)
+
+TRAIN = ("launch.train", "--config=configs/small/base.py:smoke")
+SUITE = ("launch.suite", "--config=configs/small/suite.py:smoke")
+WAIT_S = 120
+
+
+def wait_for(holds, process: subprocess.Popen) -> None:
+    """Until something is so; a process that ends before it fails the test."""
+    deadline = time.monotonic() + WAIT_S
+    while not holds():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def interrupt(process: subprocess.Popen) -> subprocess.CompletedProcess:
+    """Ctrl-C, and what became of the command."""
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=WAIT_S)
+    return subprocess.CompletedProcess([], process.returncode, output, errors)
+
+
+@pytest.fixture
+def train(smoke_study, tmp_path):
+    """A training command that checkpoints often, its programs compiled before."""
+    suite = smoke_study.workdir / "seed_0" / "suite"
+    return (
+        *(*TRAIN, f"--workdir={tmp_path / 'w'}"),
+        f"--config.model.tokenizer={suite / 'tokenizer'}",
+        f"--config.source.data={suite / 'base.parquet'}",
+    )
+
+
+def compiled(smoke_study) -> dict[str, str]:
+    return {"JAX_COMPILATION_CACHE_DIR": str(smoke_study.workdir / ".xla")}
+
+
+def test_ctrl_c_in_a_stage_keeps_its_checkpoints_and_a_rerun_goes_on(
+    smoke_study, train, tmp_path
+):
+    options = ("--config.optimizer.num_steps=60", "--config.checkpoint.every_steps=3")
+    process = start(*train, *options, **compiled(smoke_study))
+    saved = lambda: list((tmp_path / "w" / "checkpoints").glob("*/manifest.json"))
+    wait_for(saved, process)
+    assert_refused(interrupt(process), "interrupted", "goes on", code=130)
+    again = run(*train, *options, env=environment(**compiled(smoke_study)))
+    assert again.returncode == 0, again.stderr
+    step = re.search(r"going on from step (\d+)", again.stdout)
+    assert int(step[1]) >= 3
+    log = (tmp_path / "w" / "metrics.jsonl").read_text().splitlines()
+    assert len(log) == 60
+
+
+def test_ctrl_c_in_a_study_ends_every_child_and_a_rerun_goes_on(smoke_study, tmp_path):
+    study = (*STUDY, f"--workdir={tmp_path / 'w'}")
+    process = start(*study, **compiled(smoke_study))
+    try:
+        done = tmp_path / "w" / "seed_0" / "suite" / "done.json"
+        wait_for(done.is_file, process)
+        children = descendants(process.pid)
+        assert children
+        assert_refused(interrupt(process), "interrupted", "goes on", code=130)
+        assert end_within(children, 10)
+        mark = done.stat().st_mtime_ns
+        process = start(*study, **compiled(smoke_study))
+        assert "1 of 23 tasks were done before" in process.stdout.readline()
+        # A second command meanwhile is kept out, and harms neither.
+        assert_refused(run(*study), f"in use by process {process.pid}")
+        assert process.poll() is None
+    finally:
+        kill_tree(process)
+    assert done.stat().st_mtime_ns == mark
+
+
+def small_files(kib: int):
+    """A disk that takes no file larger than `kib`, as a quota does."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (kib << 10, kib << 10))
+
+    return limit
+
+
+def test_a_full_disk_in_a_stage_is_told_and_a_rerun_goes_on(tmp_path):
+    workdir = f"--workdir={tmp_path / 'w'}"
+    full = run(*SUITE, workdir, preexec_fn=small_files(20))
+    assert_refused(full, "File too large", "what was saved is kept", "same command")
+    assert not (tmp_path / "w" / "done.json").exists()
+    assert not (tmp_path / "w" / "base.parquet").exists()
+    assert run(*SUITE, workdir).returncode == 0
+
+
+def test_a_full_disk_in_a_checkpoint_is_told_and_a_rerun_goes_on(
+    smoke_study, train, tmp_path
+):
+    options = {"env": environment(**compiled(smoke_study))}
+    full = run(*train, **options, preexec_fn=small_files(2_000))
+    assert_refused(full, "File too large", "checkpoints/000010", "same command")
+    again = run(*train, **options)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "w" / "model" / "model.safetensors").is_file()
+
+
+def on_terminal(module: str, *arguments: str, **variables: str | None) -> str:
+    """What a command shows on a terminal; it must succeed."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command(module, *arguments),
+        cwd=ROOT,
+        env=environment(**variables),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    while select.select([ours], [], [], WAIT_S)[0]:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:  # how a terminal says that its last writer is gone
+            break
+        shown += part
+    os.close(ours)
+    assert process.wait(WAIT_S) == 0, shown
+    return shown.decode()
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+TERMINALS = {
+    "plain": {"TERM": "xterm-256color", "NO_COLOR": None},
+    "dumb": {"TERM": "dumb", "NO_COLOR": None},
+    "none": {"TERM": None, "NO_COLOR": None},
+    "narrow": {"TERM": "xterm", "COLUMNS": "20", "LINES": "4"},
+    "tiny": {"TERM": "xterm", "COLUMNS": "1"},
+    "no colour": {"TERM": "xterm-256color", "NO_COLOR": "1"},
+    "word as width": {"TERM": "xterm", "COLUMNS": "wide"},
+}
+
+
+@pytest.mark.parametrize("name", TERMINALS)
+def test_the_path_of_the_report_is_one_word_on_every_terminal(name, smoke_study):
+    shown = on_terminal(*STUDY, f"--workdir={smoke_study.workdir}", **TERMINALS[name])
+    assert str(smoke_study.workdir / "report.html") in shown
+    if name in ("dumb", "none", "no colour"):
+        assert not COLOUR.search(shown)
+
+
+@pytest.mark.parametrize("name", ["dumb", "narrow"])
+def test_bars_fit_every_terminal(name, smoke_study, tmp_path):
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text('{"text": "1 + 1"}\n')
+    model = smoke_study.workdir / "seed_0/base/train/model"
+    variables = TERMINALS[name] | compiled(smoke_study)
+    files = (f"--input={texts}", f"--output={tmp_path / 'out.jsonl'}")
+    shown = on_terminal("launch.score", f"--model={model}", *files, **variables)
+    assert "Traceback" not in shown
+    assert "1 texts" in shown
+    assert name != "dumb" or not COLOUR.search(shown)

@@ -1,0 +1,103 @@
+"""The whole pipeline from one command, small enough only to show that it connects."""
+
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.launch.commands import ROOT, STUDY, assert_refused, environment, run
+
+SCHEMA = ROOT / "analysis" / "schema" / "summary.schema.json"
+RERUN_S = 20
+MODELS = ("base", "off_policy_sft", "on_policy_rl")
+
+
+def changed_times(workdir: Path) -> dict[Path, int]:
+    files = (file for file in workdir.rglob("*") if file.is_file())
+    return {file: file.stat().st_mtime_ns for file in files if file.name != ".lock"}
+
+
+def test_the_last_line_names_the_report(smoke_study):
+    last = smoke_study.output.splitlines()[-1]
+    assert last == f"report: {smoke_study.workdir / 'report.html'}"
+
+
+def test_the_report_holds_every_figure_and_needs_no_network(smoke_study):
+    page = (smoke_study.workdir / "report.html").read_text(encoding="utf-8")
+    figures = sorted((smoke_study.workdir / "figures").glob("*.svg"))
+    assert len(figures) > 10
+    assert page.count("<svg") >= len(figures) - 1  # a legend may stand by itself
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
+
+
+def test_the_summary_is_what_its_schema_says(smoke_study):
+    if not SCHEMA.is_file():
+        pytest.skip(f"{SCHEMA.name} is not there")
+    jsonschema = pytest.importorskip("jsonschema")
+    summary = json.loads((smoke_study.workdir / "summary.json").read_text())
+    jsonschema.validate(summary, json.loads(SCHEMA.read_text()))
+
+
+def test_every_setting_was_trained_evaluated_and_probed(smoke_study):
+    summary = json.loads((smoke_study.workdir / "summary.json").read_text())
+    config = json.loads((smoke_study.workdir / "config.json").read_text())
+    assert set(summary["settings"]) == {"base", *config["settings"]}
+    assert set(summary["controls"]) == set(config["controls"])
+    for name in [*config["settings"], *config["controls"]]:
+        marks = smoke_study.workdir.glob(f"seed_0/{name}/*/done.json")
+        assert {m.parent.name for m in marks} == {"train", "evaluate", "probe"}
+
+
+def test_the_same_command_again_recomputes_nothing(smoke_study):
+    before, began = changed_times(smoke_study.workdir), time.monotonic()
+    again = run(*STUDY, f"--workdir={smoke_study.workdir}")
+    took = time.monotonic() - began
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.splitlines()[-1] == smoke_study.output.splitlines()[-1]
+    study_mark = smoke_study.workdir / "done.json"  # says that the study was run again
+    after = changed_times(smoke_study.workdir)
+    assert {f: t for f, t in after.items() if f != study_mark} == {
+        f: t for f, t in before.items() if f != study_mark
+    }
+    assert took < RERUN_S
+
+
+def test_a_seed_or_sweep_that_was_given_up_is_no_part_of_the_report(
+    smoke_study, tmp_path
+):
+    """After SEEDS=2 was stopped midway, SEEDS=1 must still end in a report."""
+    workdir = Path(shutil.copytree(smoke_study.workdir, tmp_path / "study"))
+    for begun in ("seed_1/base", "seed_0/off_policy_sft_lr_0.0001"):
+        (workdir / begun / "evaluate").mkdir(parents=True)
+    (workdir / "report.html").unlink()
+    done = run(*STUDY, f"--workdir={workdir}")
+    assert done.returncode == 0, done.stderr
+    old, new = (
+        json.loads((folder / "summary.json").read_text())
+        for folder in (smoke_study.workdir, workdir)
+    )
+    assert old == new
+
+
+def test_a_report_of_an_unfinished_study_says_what_is_missing(smoke_study, tmp_path):
+    base = tmp_path / "seed_0" / "base"
+    shutil.copytree(smoke_study.workdir / "seed_0" / "base", base)
+    shutil.copy(smoke_study.workdir / "config.json", tmp_path)
+    done = run("launch.report", f"--workdir={tmp_path}")
+    assert_refused(done, "seed_0 has no finished", "launch.study again")
+
+
+def test_numbers_are_whole_in_a_narrow_window(smoke_study):
+    folders = (f"{smoke_study.workdir}/seed_0/{name}/evaluate" for name in MODELS)
+    base, *others = folders
+    runs = (f"--base={base}", f"--runs={','.join(others)}")
+    narrow, wide = (
+        run("launch.compare", *runs, env=environment(COLUMNS=columns))
+        for columns in ("20", "400")
+    )
+    assert narrow.returncode == 0, narrow.stderr
+    assert narrow.stdout == wide.stdout
+    assert "\N{HORIZONTAL ELLIPSIS}" not in narrow.stdout

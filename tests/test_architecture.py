@@ -1,0 +1,207 @@
+"""Taste that is not tested decays: import direction, placement, budgets, habits."""
+
+import ast
+import functools
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from setuptools import find_namespace_packages
+
+ROOT = Path(__file__).resolve().parents[1]
+CODE = ("transfer_reasoning", "launch", "configs", "analysis")
+MODULES = [file for folder in CODE for file in sorted(ROOT.glob(f"{folder}/**/*.py"))]
+LAYERS = (
+    {"types"},
+    {"model", "objectives", "grading", "runtime", "text", "transferability"}
+    | {"intervals", "shapes"},
+    {"data", "sampling", "probes"},
+    {"benchmarks", "rollouts"},
+    {"evaluation", "training", "small_suite"},
+)
+ANALYSIS_MAY_USE = (
+    *("evaluation.scores", "intervals", "transferability", "types", "benchmarks"),
+    *("runtime.records", "runtime.origin"),
+)
+# Where a package may be imported at all; `!` where only inside functions, because it
+# takes its time to import.
+PLACES = {
+    "torch": (),
+    "ml_collections": ("launch", "configs"),
+    "absl": ("launch",),
+    "matplotlib": ("analysis/exhibits",),
+    "transformers": ("!transfer_reasoning/text.py",),
+    "tokenizers": ("!transfer_reasoning/small_suite/tokenizer.py",),
+    "datasets": (
+        "!transfer_reasoning/data/sources.py",
+        "!transfer_reasoning/small_suite/corpus.py",
+    ),
+    "tensorflow_datasets": (
+        "!transfer_reasoning/data/sources.py",
+        "!transfer_reasoning/small_suite/tasks.py",
+    ),
+    "tensorflow": (),
+    "orbax": ("!transfer_reasoning/runtime/checkpoint.py",),
+    "math_verify": ("!transfer_reasoning/grading/math_symbolic.py",),
+    "huggingface_hub": ("!launch/models.py",),
+    "rich": ("!transfer_reasoning/runtime/progress.py", "!launch/compare.py"),
+    "jax": ("transfer_reasoning", "!launch"),
+    "flax": ("transfer_reasoning/model",),
+    "optax": ("transfer_reasoning/training",),
+}
+GPU_PART = {"jax", "flax", "optax", "numpy", "ml_dtypes"}  # ml_dtypes is jax's own
+
+
+class Import(NamedTuple):
+    """One imported module, and whether that happens while its importer is loaded."""
+
+    name: str
+    at_load: bool
+
+
+@functools.cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports_of(file: Path) -> tuple[Import, ...]:
+    """Every import of a file, those of names from a package as package.name."""
+
+    def walk(node: ast.AST, at_load: bool):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from (Import(a.name, at_load) for a in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                yield from (
+                    Import(f"{child.module}.{a.name}", at_load) for a in child.names
+                )
+            else:
+                inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+                yield from walk(child, at_load and not inside)
+
+    return tuple(walk(tree_of(file), True))
+
+
+def where(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def unit_of(file: Path) -> str:
+    """First name below the package: a folder or a single module."""
+    return file.relative_to(ROOT / "transfer_reasoning").parts[0].removesuffix(".py")
+
+
+def library() -> list[Path]:
+    files = [file for file in MODULES if where(file).startswith("transfer_reasoning/")]
+    return [file for file in files if unit_of(file) != "__init__"]
+
+
+def test_every_part_of_the_library_has_a_layer():
+    assert {unit_of(file) for file in library()} == set().union(*LAYERS)
+
+
+def test_modules_import_only_their_own_part_and_lower_layers():
+    layer = {unit: number for number, units in enumerate(LAYERS) for unit in units}
+    wrong = [
+        f"{where(file)} imports {found.name}"
+        for file in library()
+        for found in imports_of(file)
+        if found.name.startswith(("transfer_reasoning.", *CODE[1:]))
+        for target in [found.name.split(".")[1]]
+        if found.name.split(".")[0] in CODE[1:]
+        or (target != unit_of(file) and layer[target] >= layer[unit_of(file)])
+    ]
+    assert not wrong
+
+
+def test_analysis_reads_records_and_knows_neither_models_nor_configs():
+    allowed = tuple(f"transfer_reasoning.{name}." for name in ANALYSIS_MAY_USE)
+    wrong = [
+        f"{where(file)} imports {found.name}"
+        for file in MODULES
+        if where(file).startswith("analysis/")
+        for found in imports_of(file)
+        if found.name.split(".")[0] in ("transfer_reasoning", "launch", "configs")
+        and not f"{found.name}.".startswith(allowed)
+    ]
+    assert not wrong
+
+
+def test_configs_import_only_configs_and_ml_collections():
+    wrong = [
+        f"{where(file)} imports {found.name}"
+        for file in MODULES
+        if where(file).startswith("configs/")
+        for found in imports_of(file)
+        if found.name.split(".")[0] not in ("configs", "ml_collections")
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "module", ["analysis.report", "launch.grade", "launch.report", "launch.compare"]
+)
+def test_what_runs_on_a_laptop_never_loads_jax(module):
+    heavy = "{'jax', 'flax', 'transformers', 'datasets', 'tensorflow', 'orbax'}"
+    code = f"import sys, {module}; print(sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("package", sorted(PLACES))
+def test_third_party_packages_stay_in_their_places(package):
+    anywhere = [p for p in PLACES[package] if not p.startswith("!")]
+    lazily = [p.removeprefix("!") for p in PLACES[package] if p.startswith("!")]
+    inside = lambda file, places: any(where(file).startswith(p) for p in places)
+    wrong = [
+        where(file)
+        for file in MODULES
+        for found in imports_of(file)
+        if found.name.split(".")[0] == package
+        and not inside(file, anywhere)
+        and (found.at_load or not inside(file, lazily))
+    ]
+    assert not wrong
+
+
+def test_torch_is_in_the_comparison_with_transformers_alone():
+    users = {
+        file.relative_to(ROOT / "tests").parts[0]
+        for file in ROOT.glob("tests/**/*.py")
+        for found in imports_of(file)
+        if found.name.split(".")[0] == "torch"
+    }
+    assert users <= {"parity", "golden"}
+
+
+@pytest.mark.parametrize("part", ["model", "sampling", "objectives"])
+def test_the_part_for_accelerators_loads_only_jax_and_its_kin(part):
+    free = GPU_PART | {"transfer_reasoning"} | set(sys.stdlib_module_names)
+    loaded = {
+        found.name.split(".")[0]
+        for file in library()
+        if unit_of(file) in (part, "shapes", "types")
+        for found in imports_of(file)
+        if found.at_load
+    }
+    assert loaded <= free
+
+
+def test_setup_ships_every_folder_with_code():
+    """Folders without `__init__.py` too, which `find_packages` leaves out."""
+    call = next(
+        node
+        for node in ast.walk(tree_of(ROOT / "setup.py"))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id.startswith("find_")
+    )
+    assert call.func.id == "find_namespace_packages"
+    (include,) = (ast.literal_eval(k.value) for k in call.keywords)
+    shipped = set(find_namespace_packages(str(ROOT), include=include))
+    assert {where(file.parent).replace("/", ".") for file in MODULES} <= shipped
