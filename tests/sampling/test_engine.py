@@ -68,7 +68,7 @@ def test_sampler_and_trainer_agree_on_every_logprob(sampler, params, temperature
     assert (differences <= 2e-5).mean() >= 0.999
 
 
-def test_another_family_agrees_too():
+def test_another_family_without_stop_tokens_agrees_too():
     config = dataclasses.replace(VARIANTS["llama_bias"], tied_head=False, num_layers=2)
     params = random_params(config, seed=1)
     sampler = Sampler(config, slots=8, prefill_rows=4, stop_ids=())
@@ -78,6 +78,7 @@ def test_another_family_agrees_too():
         for n in range(1, 20)
     ]
     completions = sampler.generate(requests, Sampling())
+    assert {(len(c.tokens), c.finish_reason) for c in completions} == {(12, "length")}
     assert trainer_differences(config, params, requests, completions, 1.0).max() < 5e-5
 
 
