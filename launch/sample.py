@@ -6,18 +6,19 @@ r"""Generate from a model.
 A row of IN is {"prompt": text}, {"messages": [...]} (through the chat template) or
 {"prompt_tokens": [...]}. A row of OUT is a sample: the same plus `sample`, `tokens`,
 `text`, `logprobs` (nats, of each token under softmax(logits / temperature)) and
-`finish_reason`. Without --prompts, on a terminal, it is a conversation.
+`finish_reason`. The same command again replaces OUT with the same rows. Without
+--prompts, on a terminal, it is a conversation.
 """
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
 from configs import common
-from launch import build, door
+from launch import build, door, models
+from transfer_reasoning.data import prompts
 from transfer_reasoning.runtime.progress import Counter, reporter
 from transfer_reasoning.runtime.records import read_jsonl, write_jsonl
 from transfer_reasoning.types import InputError
@@ -42,55 +43,52 @@ def main() -> None:
     if not _MODEL.value:
         raise InputError("flag --model is not set; expected a folder, hub id or step")
     if _PROMPTS.value and not _OUTPUT.value:
-        raise InputError(
-            "flag --output is not set; expected a file to write samples to"
-        )
+        raise InputError("flag --output is not set; expected a file to write")
     if not _PROMPTS.value and not sys.stdin.isatty():
-        raise InputError(
-            "flag --prompts is not set and this is no terminal to talk on; expected a"
-            " file of JSON lines"
-        )
+        raise InputError("flag --prompts is not set; expected a file, or a terminal")
+    if "" in _STOP.value:
+        raise InputError("flag --stop is empty; expected some text")
     rows = read_jsonl(Path(_PROMPTS.value)) if _PROMPTS.value else []
+    for number, row in enumerate(rows, start=1):
+        prompts.check_form(row, prompts.PROMPT_FORMS, f"{_PROMPTS.value}, row {number}")
+    models.check(_MODEL.value)
     from launch.device import prepare
 
     prepare()
-    model = common.model()
+    model, decoding = common.model(), common.sampler()
     model.path, model.compute_dtype = _MODEL.value, _DTYPE.value
+    decoding.slots = _SLOTS.value
+    decoding.prefill_rows = min(_SLOTS.value, decoding.prefill_rows)
     loaded = build.load_model(model, common.mesh())
-    sampler_config = common.sampler()
-    sampler_config.slots = _SLOTS.value
-    sampler_config.prefill_rows = min(_SLOTS.value, sampler_config.prefill_rows)
-    sampler = build.make_sampler(loaded, sampler_config)
+    sampler = build.make_sampler(loaded, decoding)
     sampler.update(loaded.params)
     if rows:
-        samples = _sample(loaded, sampler, rows)
+        samples = _sample(loaded, sampler, rows, _PROMPTS.value)
         write_jsonl(Path(_OUTPUT.value), samples)
         print(f"{_OUTPUT.value}: {len(samples)} samples of {len(rows)} prompts")
     else:
         _talk(loaded, sampler)
 
 
-def _sample(loaded: build.Loaded, sampler: Any, rows: list) -> list[dict[str, Any]]:
+def _sample(loaded: build.Loaded, sampler: Any, rows: list, source: str) -> list[dict]:
     """Every row `--n` times."""
     from transfer_reasoning.sampling.choose import Sampling
     from transfer_reasoning.sampling.engine import Request
     from transfer_reasoning.text import truncate_at_stop
 
-    prompts = [_prompt(loaded.text, row, n) for n, row in enumerate(rows, start=1)]
-    requests = [
-        Request(
-            prompt=prompt,
-            max_tokens=_MAX_TOKENS.value,
-            seed=_SEED.value,
-            address=(0, number, sample),
-        )
-        for number, prompt in enumerate(prompts)
-        for sample in range(_N.value)
-    ]
     sampling = Sampling(
         temperature=_TEMPERATURE.value, top_k=_TOP_K.value, top_p=_TOP_P.value
     )
-    stop = tuple(_STOP.value)
+    switch, stop = build.thinking(_THINKING.value), tuple(_STOP.value)
+    budget, seed = _MAX_TOKENS.value, _SEED.value
+    requests = []
+    for number, row in enumerate(rows):
+        ids = prompts.prompt_ids(row, loaded.text, thinking=switch)
+        where = f"{source}, row {number + 1}"
+        prompts.check_ids(ids, loaded.config, where, least=1, room=budget)
+        for sample in range(_N.value):
+            ask = {"max_tokens": budget, "seed": seed, "address": (0, number, sample)}
+            requests.append(Request(prompt=ids, **ask))
     shown = reporter()
     completions = sampler.generate(
         requests,
@@ -112,27 +110,13 @@ def _sample(loaded: build.Loaded, sampler: Any, rows: list) -> list[dict[str, An
     ]
 
 
-def _prompt(text: Any, row: Mapping[str, Any], number: int) -> tuple[int, ...]:
-    if "prompt_tokens" in row:
-        return tuple(int(token) for token in row["prompt_tokens"])
-    if "messages" in row:
-        switch = build.thinking(_THINKING.value)
-        return tuple(text.prompt(row["messages"], thinking=switch))
-    if "prompt" in row:
-        return tuple(text.encode(row["prompt"]))
-    raise InputError(
-        f"{_PROMPTS.value}, row {number} has {', '.join(sorted(row)) or 'nothing'};"
-        " expected prompt, messages or prompt_tokens"
-    )
-
-
 def _talk(loaded: build.Loaded, sampler: Any) -> None:
     """A conversation: the whole of it is the prompt of every turn."""
     print("Talk to the model; an empty line ends.")
     messages: list[dict[str, str]] = []
     while line := input("> ").strip():
         messages.append({"role": "user", "content": line})
-        (row,) = _sample(loaded, sampler, [{"messages": messages}])[:1]
+        row = _sample(loaded, sampler, [{"messages": messages}], "this talk")[0]
         print(row["text"])
         messages.append({"role": "assistant", "content": row["text"]})
 

@@ -7,14 +7,13 @@ positions 1.. `logprobs` (nats), `ranks` (1 = most likely of the whole vocabular
 `entropies` (nats, of the distribution the token came from).
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
 from configs import common
 from launch import build, door, models
+from transfer_reasoning.data import prompts
 from transfer_reasoning.runtime.progress import Counter, reporter
 from transfer_reasoning.runtime.records import read_jsonl, write_jsonl
 from transfer_reasoning.types import InputError
@@ -31,6 +30,9 @@ def main() -> None:
         if not flag.value:
             raise InputError(f"flag --{flag.name} is not set; see --help")
     rows = read_jsonl(Path(_INPUT.value))
+    places = [f"{_INPUT.value}, row {number + 1}" for number in range(len(rows))]
+    for row, where in zip(rows, places, strict=True):
+        prompts.check_form(row, prompts.SCORED_FORMS, where)
     models.check(_MODEL.value)
     from launch.device import prepare
     from transfer_reasoning.probes.collect import score_texts
@@ -39,7 +41,10 @@ def main() -> None:
     model = common.model()
     model.path, model.compute_dtype = _MODEL.value, _DTYPE.value
     loaded = build.load_model(model, common.mesh())
-    texts = [_tokens(loaded, row, n) for n, row in enumerate(rows, start=1)]
+    texts = [prompts.scored_ids(row, loaded.text) for row in rows]
+    for ids, where in zip(texts, places, strict=True):
+        # A token is scored given those before it.
+        prompts.check_ids(ids, loaded.config, where, least=2)
     shown = reporter()
     scores = score_texts(
         loaded.params,
@@ -63,29 +68,6 @@ def main() -> None:
         ),
     )
     print(f"{_OUTPUT.value}: {len(rows)} texts, {sum(map(len, texts))} tokens")
-
-
-def _tokens(loaded: build.Loaded, row: Mapping[str, Any], number: int) -> list[int]:
-    where = f"{_INPUT.value}, row {number}"
-    tokens, text = row.get("tokens"), row.get("text")
-    if tokens is None and isinstance(text, str):
-        tokens = loaded.text.encode(text)
-    if not isinstance(tokens, list) or {type(token) for token in tokens} - {int}:
-        raise InputError(
-            f"{where} has {', '.join(sorted(row)) or 'nothing'}; expected text (a"
-            " string) or tokens (a list of ids)"
-        )
-    vocab, longest = loaded.config.vocab_size, loaded.config.max_positions
-    if not 2 <= len(tokens) <= longest:
-        raise InputError(
-            f"{where} has {len(tokens)} tokens; expected 2 to {longest}: a token is"
-            " scored given those before it"
-        )
-    if min(tokens) < 0 or max(tokens) >= vocab:
-        raise InputError(
-            f"{where} has token id {max(tokens)}; expected 0 to {vocab - 1}"
-        )
-    return tokens
 
 
 if __name__ == "__main__":

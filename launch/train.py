@@ -113,6 +113,8 @@ def _validate(config: ConfigDict) -> None:
     if not config.source.data:
         raise InputError("config.source.data is empty; expected a file of rows")
     build.choose(levers.SOURCES, config.source.kind, "config.source.kind")
+    if config.model.path:
+        models.check(config.model.path)
 
 
 if __name__ == "__main__":

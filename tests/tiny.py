@@ -9,6 +9,7 @@ from jax.sharding import AxisType, Mesh
 
 from transfer_reasoning.model.config import Llama3Rope, ModelConfig
 from transfer_reasoning.model.decoder import Params, abstract_params, forward
+from transfer_reasoning.sampling.engine import Request
 from transfer_reasoning.types import Rollout, Weighted
 
 TINY = ModelConfig(
@@ -114,3 +115,16 @@ def random_weights(rollouts: list[Rollout], seed: int = 0) -> list[Weighted]:
     """Credit of both signs."""
     values = np.random.default_rng(seed).normal(size=len(rollouts))
     return [Weighted(r, float(w)) for r, w in zip(rollouts, values, strict=True)]
+
+
+def random_requests(config: ModelConfig, count: int, *, seed: int = 0) -> list[Request]:
+    """Requests of many lengths, budgets and keys; some prompts come twice."""
+    rng = np.random.default_rng(seed)
+    draw = lambda size: tuple(rng.integers(0, config.vocab_size, size).tolist())
+    prompts = [draw(rng.integers(1, 45)) for _ in range(count - count // 4)]
+    prompts += prompts[: count // 4]
+    budgets = rng.integers(1, 40, count).tolist()
+    return [
+        Request(prompt=prompt, max_tokens=budget, seed=seed, address=(1, number))
+        for number, (prompt, budget) in enumerate(zip(prompts, budgets, strict=True))
+    ]

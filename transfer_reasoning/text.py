@@ -71,16 +71,27 @@ class Text:
 
         `thinking` is the template's `enable_thinking`: True lets the model think, False
         closes an empty thinking block for it, None leaves the template its default.
+
+        Raises:
+            InputError: there is no template, or it refuses the conversation.
         """
+        from jinja2 import TemplateError
+
         if self._tokenizer.chat_template is None:
             raise InputError(
                 f"{self.folder} has no chat template; expected one in"
                 " tokenizer_config.json or chat_template.jinja: give prompts as text"
             )
         options = {} if thinking is None else {"enable_thinking": thinking}
-        return self._tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True, **options
-        )
+        try:
+            return self._tokenizer.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=True, **options
+            )
+        except (TemplateError, ValueError) as error:
+            raise InputError(
+                f"{self.folder}: the chat template refuses a conversation ({error});"
+                " expected roles in an order it knows"
+            ) from error
 
     def encode(self, text: str) -> list[int]:
         """Token ids of `text` as it stands: nothing is added."""

@@ -7,6 +7,7 @@ true behaviour policy must sample without them.
 """
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
@@ -15,18 +16,27 @@ import jax.numpy as jnp
 from transfer_reasoning.model.attention import MASKED_SCORE
 from transfer_reasoning.types import InputError
 
+COLDEST = 1e-4  # below it, logits / temperature no longer resolve in float32
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How to choose: `temperature` 0 is greedy, `top_k` 0 and `top_p` 1 cut nothing."""
+    """How to choose: `temperature` 0 is greedy, `top_k` 0 and `top_p` 1 cut nothing.
+
+    Raises:
+        InputError: a number is out of its range.
+    """
 
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.temperature < 0:
-            raise InputError(f"temperature is {self.temperature}; expected 0 or more")
+        if self.temperature != 0 and not COLDEST <= self.temperature < math.inf:
+            raise InputError(
+                f"temperature is {self.temperature}; expected 0 (greedy), or {COLDEST}"
+                " or more"
+            )
         if self.top_k < 0:
             raise InputError(f"top_k is {self.top_k}; expected 0 (off) or more")
         if not 0 < self.top_p <= 1:
@@ -53,10 +63,13 @@ class Draw(NamedTuple):
     @classmethod
     def of(cls, sampling: Sampling, vocab_size: int) -> "Draw":
         """With "off" spelled as the value that changes nothing."""
+        top_k = min(sampling.top_k or vocab_size, vocab_size)
+        # A float32 sum of masses can pass 1 before the last token.
+        top_p = math.inf if sampling.top_p == 1 else sampling.top_p
         return cls(
             jnp.float32(sampling.temperature or 1.0),
-            jnp.int32(sampling.top_k or vocab_size),
-            jnp.float32(sampling.top_p),
+            jnp.int32(top_k),
+            jnp.float32(top_p),
         )
 
 
@@ -74,18 +87,20 @@ def draw_tokens(
 def truncate(scaled_BV: jax.Array, draw: Draw) -> jax.Array:
     """Keep the `top_k` best, then the fewest of those that hold `top_p` of their mass.
 
-    The order (temperature, top-k, top-p over what is left) and the rule that ties with
-    the last kept token stay are those of transformers.
+    The order (temperature, top-k, top-p over what is left) is that of transformers.
+    Tokens that tie with the last one kept stay too; transformers does so for top-k, and
+    for top-p keeps whichever of them its sort puts first.
     """
     ordered_BV = -jnp.sort(-scaled_BV, axis=-1)
-    place_1V = jnp.arange(scaled_BV.shape[-1])[None]
-    ordered_BV = jnp.where(place_1V < draw.top_k, ordered_BV, MASKED_SCORE)
-    mass_BV = jax.nn.softmax(ordered_BV, axis=-1)
+    at = lambda place_B1: jnp.take_along_axis(ordered_BV, place_B1, axis=-1)
+    rows = (scaled_BV.shape[0], 1)
+    in_top_k_BV = ordered_BV >= at(jnp.broadcast_to(draw.top_k - 1, rows))
+    mass_BV = jax.nn.softmax(jnp.where(in_top_k_BV, ordered_BV, MASKED_SCORE), axis=-1)
     before_BV = jnp.cumsum(mass_BV, axis=-1) - mass_BV
-    kept_BV = (before_BV < draw.top_p) & (place_1V < draw.top_k)
-    last_B = jnp.sum(kept_BV, axis=-1) - 1
-    least_B1 = jnp.take_along_axis(ordered_BV, last_B[:, None], axis=-1)
-    return jnp.where(scaled_BV >= least_B1, scaled_BV, MASKED_SCORE)
+    kept_BV = in_top_k_BV & (before_BV < draw.top_p)
+    # The first place stays even where top_p is too small for float32.
+    last_B1 = jnp.maximum(jnp.sum(kept_BV, axis=-1, keepdims=True) - 1, 0)
+    return jnp.where(scaled_BV >= at(last_B1), scaled_BV, MASKED_SCORE)
 
 
 def chosen_logprobs(scaled_BV: jax.Array, tokens_B: jax.Array) -> jax.Array:

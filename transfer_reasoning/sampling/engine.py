@@ -34,6 +34,8 @@ from transfer_reasoning.shapes import bucket
 from transfer_reasoning.types import InputError
 
 ADDRESS_LENGTH = 3
+KEY_LIMIT = 2**32
+ROW_BLOCK = 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,10 +75,15 @@ class Sampler:
 
     Args:
         config: the decoder.
-        slots: sequences decoded side by side.
+        slots: sequences decoded side by side; more than one is rounded up to a multiple
+            of 8, because XLA's CPU products round left-over rows differently and a
+            sequence's bits would depend on its slot.
         prefill_rows: prompts prefilled together.
         stop_ids: tokens that end a response.
         train_layout, decode_layout: where the given and the decode weights live.
+
+    Raises:
+        InputError: there is no slot, or no row to prefill.
     """
 
     def __init__(
@@ -89,6 +96,12 @@ class Sampler:
         train_layout: Layout | None = None,
         decode_layout: Layout | None = None,
     ):
+        if slots < 1 or prefill_rows < 1:
+            raise InputError(
+                f"slots is {slots} and prefill_rows {prefill_rows}; expected at least 1"
+            )
+        if slots > 1:
+            slots = -(-slots // ROW_BLOCK) * ROW_BLOCK
         self.config, self.slots, self.prefill_rows = config, slots, prefill_rows
         self.stop_ids, self.layout = stop_ids, decode_layout
         self._prefill = jax.jit(
@@ -145,6 +158,10 @@ class Sampler:
         `cut(response)` returns how many tokens completed a stop string, or None; it is
         asked between chunks of `chunk` tokens, so a response may be decoded a little
         past its end but never ends later. `on_finished` is told how many ended.
+
+        Raises:
+            InputError: a request is empty, too long for the model or not of its
+                vocabulary; says which, by its place in `requests`.
         """
         assert self._params is not None, "call update(params) first"
         for number, request in enumerate(requests):
@@ -303,10 +320,15 @@ def _check(request: Request, number: int, config: ModelConfig) -> None:
             f"{where} has {len(request.prompt)} prompt tokens and max_tokens"
             f" {request.max_tokens}; expected at least one of each"
         )
-    if max(request.prompt) >= config.vocab_size or min(request.prompt) < 0:
+    unknown = [
+        token
+        for token in request.prompt + request.replay
+        if not 0 <= token < config.vocab_size
+    ]
+    if unknown:
         raise InputError(
-            f"{where} has token id {max(request.prompt)}; expected ids below the"
-            f" model's vocab_size {config.vocab_size}: is the tokenizer this model's?"
+            f"{where} has token id {unknown[0]}; expected 0 to {config.vocab_size - 1}"
+            " (the model's vocab_size): is the tokenizer this model's?"
         )
     if _limit(request) > config.max_positions:
         raise InputError(
@@ -318,6 +340,14 @@ def _check(request: Request, number: int, config: ModelConfig) -> None:
         raise InputError(
             f"{where} replays {len(request.replay)} tokens with max_tokens"
             f" {request.max_tokens}; expected max_tokens to hold them"
+        )
+    numbers = (request.seed, *request.address)
+    too_long = len(request.address) > ADDRESS_LENGTH
+    if too_long or min(numbers) < 0 or max(numbers) >= KEY_LIMIT:
+        raise InputError(
+            f"{where} has seed {request.seed} and address {request.address}; expected"
+            f" at most {ADDRESS_LENGTH} numbers in an address, all from 0 to"
+            f" {KEY_LIMIT - 1}"
         )
 
 
