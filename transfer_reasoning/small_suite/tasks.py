@@ -124,30 +124,33 @@ def write_questions(folder: Path, counts: dict[str, int]) -> None:
     """
     import tensorflow_datasets as tfds
     from etils import epath  # comes with it
+    from tensorflow_datasets.core import registered
 
-    class SmallSuite(tfds.core.GeneratorBasedBuilder):
-        """Questions of the small suite."""
+    with registered.skip_registration():  # which a process could do only once
 
-        VERSION = tfds.core.Version("1.0.0")
-        pkg_dir_path = epath.Path(folder)
+        class SmallSuite(tfds.core.GeneratorBasedBuilder):
+            """Questions of the small suite."""
 
-        def _info(self) -> Any:
-            text = tfds.features.Text()
-            features = {"id": text, "problem": text, "answer": text}
-            return tfds.core.DatasetInfo(
-                builder=self, features=tfds.features.FeaturesDict(features)
-            )
+            VERSION = tfds.core.Version("1.0.0")
+            pkg_dir_path = epath.Path(folder)
 
-        def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-            return {
-                f"{name}_{split}": self._generate_examples(name, split)
-                for split in counts
-                for name in SKILLS
-            }
+            def _info(self) -> Any:
+                text = tfds.features.Text()
+                features = {"id": text, "problem": text, "answer": text}
+                return tfds.core.DatasetInfo(
+                    builder=self, features=tfds.features.FeaturesDict(features)
+                )
 
-        def _generate_examples(self, name: str, split: str) -> Iterator[tuple]:
-            for row in question_rows(name, split, counts[split]):
-                yield row["id"], row
+            def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+                return {
+                    f"{name}_{split}": self._generate_examples(name, split)
+                    for split in counts
+                    for name in SKILLS
+                }
+
+            def _generate_examples(self, name: str, split: str) -> Iterator[tuple]:
+                for row in question_rows(name, split, counts[split]):
+                    yield row["id"], row
 
     folder.mkdir(parents=True, exist_ok=True)
     tfds.disable_progress_bar()
