@@ -22,7 +22,7 @@ study:
 
 test:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n 2 --dist loadgroup
 
 # Live comparison with transformers; needs torch in the environment.
 parity:

@@ -50,6 +50,7 @@ setup(
         "track": ["trackio>=0.2"],
         "dev": [
             "pytest>=8",
+            "pytest-xdist>=3.6",
             "trackio>=0.2",
             "ruff>=0.14",
             "pyright>=1.1.400",

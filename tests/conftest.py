@@ -25,3 +25,14 @@ def shared_data() -> pathlib.Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no recorded benchmark data at {SHARED_DATA}")
     return SHARED_DATA
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes, a file's fixtures are made in one of them.
+
+    The tests of the commands share a study, so they go to one process together.
+    """
+    for item in items:
+        folder = item.path.parent.name
+        group = folder if folder == "launch" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))

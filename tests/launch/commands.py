@@ -24,11 +24,20 @@ def command(module: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", module, *map(str, arguments)]
 
 
-def run(module: str, *arguments: object, **options) -> subprocess.CompletedProcess:
-    """A finished command, run from the root of the checkout."""
+def run(
+    module: str, *arguments: object, max_file_kib: int | None = None, **options
+) -> subprocess.CompletedProcess:
+    """A finished command, run from the root of the checkout.
+
+    `max_file_kib` makes a disk that takes no larger file, as a quota does.
+    """
     options = {"env": environment(), "timeout": 300} | options
+    words = command(module, *arguments)
+    if max_file_kib is not None:
+        limited = f'ulimit -f {2 * max_file_kib}; exec "$@"'  # blocks of 512 bytes
+        words = ["sh", "-c", limited, "sh", *words]
     return subprocess.run(
-        command(module, *arguments),
+        words,
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -127,7 +127,7 @@ def test_rows_of_the_wrong_kind_are_refused_by_number(smoke_study, tmp_path):
     for row in ({"text": 5}, {"tokens": ["a", "b"]}):
         texts.write_text('{"text": "1 + 1"}\n' + json.dumps(row))
         done = score(smoke_study.workdir / MODEL, texts, tmp_path)
-        assert_refused(done, "row 2", "expected text")
+        assert_refused(done, "row 2", "expected")
 
 
 def test_a_stage_that_was_refused_for_its_data_goes_on_when_they_are_there(

@@ -3,7 +3,6 @@
 import os
 import pty
 import re
-import resource
 import select
 import signal
 import subprocess
@@ -97,18 +96,9 @@ def test_ctrl_c_in_a_study_ends_every_child_and_a_rerun_goes_on(smoke_study, tmp
     assert done.stat().st_mtime_ns == mark
 
 
-def small_files(kib: int):
-    """A disk that takes no file larger than `kib`, as a quota does."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (kib << 10, kib << 10))
-
-    return limit
-
-
 def test_a_full_disk_in_a_stage_is_told_and_a_rerun_goes_on(tmp_path):
     workdir = f"--workdir={tmp_path / 'w'}"
-    full = run(*SUITE, workdir, preexec_fn=small_files(20))
+    full = run(*SUITE, workdir, max_file_kib=20)
     assert_refused(full, "File too large", "what was saved is kept", "same command")
     assert not (tmp_path / "w" / "done.json").exists()
     assert not (tmp_path / "w" / "base.parquet").exists()
@@ -119,7 +109,7 @@ def test_a_full_disk_in_a_checkpoint_is_told_and_a_rerun_goes_on(
     smoke_study, train, tmp_path
 ):
     options = {"env": environment(**compiled(smoke_study))}
-    full = run(*train, **options, preexec_fn=small_files(2_000))
+    full = run(*train, **options, max_file_kib=2_000)
     assert_refused(full, "File too large", "checkpoints/000010", "same command")
     again = run(*train, **options)
     assert again.returncode == 0, again.stderr
