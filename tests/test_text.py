@@ -150,3 +150,15 @@ def test_a_broken_tokenizer_folder_is_named(tmp_path, content):
         (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(InputError, match=str(tmp_path)):
         Text(tmp_path)
+
+
+def test_a_tokenizer_without_an_end_is_refused_where_a_response_needs_one(
+    small, tmp_path
+):
+    copy_tokenizer(small.folder, tmp_path)
+    file = tmp_path / "tokenizer_config.json"
+    config = json.loads(file.read_text())
+    assert small.end_id in small.stop_ids
+    file.write_text(json.dumps({k: v for k, v in config.items() if k != "eos_token"}))
+    with pytest.raises(InputError, match="names no eos_token"):
+        assert Text(tmp_path).end_id

@@ -35,7 +35,6 @@ class Text:
             padded beyond it.
         stop_ids: ids that end a response: the tokenizer's end-of-sequence token and
             those the folder's generation_config.json adds.
-        end_id: the end-of-sequence token, which closes a response that is trained on.
     """
 
     def __init__(self, folder: Path):
@@ -64,7 +63,20 @@ class Text:
         self.folder = folder
         self.vocab_size = len(self._tokenizer)
         self.stop_ids = self._read_stop_ids()
-        self.end_id = self._tokenizer.eos_token_id
+
+    @property
+    def end_id(self) -> int:
+        """The end-of-sequence token, which closes a response that is trained on.
+
+        Raises:
+            InputError: the tokenizer has none.
+        """
+        if self._tokenizer.eos_token_id is None:
+            raise InputError(
+                f"{self.folder} names no eos_token; expected one in"
+                " tokenizer_config.json: a response to train on ends with it"
+            )
+        return self._tokenizer.eos_token_id
 
     def render(self, messages: Sequence[Message], *, thinking: bool | None) -> str:
         """The prompt of a conversation, ready for the assistant's turn.
