@@ -83,6 +83,8 @@ class View:
     def _time_left(self) -> str:
         done = sum(self._done.values())
         elapsed = time.monotonic() - self._began
+        if not self._left:
+            return "nothing left"
         if done < 1:
             return "time left unknown"
         seconds = int((self._left - done) * elapsed / done)
