@@ -51,6 +51,7 @@ setup(
         "dev": [
             "pytest>=8",
             "pytest-xdist>=3.6",
+            "setuptools>=65",
             "trackio>=0.2",
             "ruff>=0.14",
             "pyright>=1.1.400",
