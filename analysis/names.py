@@ -17,6 +17,12 @@ def setting(name: str) -> str:
     return name.partition("_lr_")[0]
 
 
+def by_rate(name: str) -> tuple[str, float]:
+    """Sorts the runs of a sweep: by setting, then by learning rate."""
+    _, _, rate = name.partition("_lr_")
+    return setting(name), float(rate or 0)
+
+
 def label(name: str) -> str:
     """A run's name in words."""
     _, _, rate = name.partition("_lr_")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from analysis.names import by_rate
 from transfer_reasoning.evaluation.scores import item_percents
 from transfer_reasoning.runtime.records import read_json, read_jsonl
 from transfer_reasoning.types import InputError
@@ -50,7 +51,7 @@ class Study:
         """Every model but the base, settings first, in the order of the paper."""
         first = next(iter(self.seeds.values()))
         order = [*self.config["settings"], *self.config["controls"]]
-        return [*order, *sorted(first.keys() - {BASE, *order})]
+        return [*order, *sorted(first.keys() - {BASE, *order}, key=by_rate)]
 
     def of_seed(self, seed: int) -> "Study":
         """This study with one of its seeds alone."""
