@@ -1,11 +1,17 @@
 """One smoke study that several files look at; it is made when it is first wanted."""
 
 import pathlib
+import signal
+import threading
 from typing import NamedTuple
 
 import pytest
 
 from tests.launch.commands import STUDY, run
+
+if threading.current_thread() is threading.main_thread():
+    # A shell's background job ignores Ctrl-C, and so would every command started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Finished(NamedTuple):
