@@ -2,8 +2,8 @@
 
 from setuptools import find_namespace_packages, setup
 
-# Python 3.11 ends at jax 0.10. On 3.12: the newest pair of jax and flax that passes; with
-# jax 0.12 a sampled response depends on its company in the last bits.
+# Python 3.11 ends at jax 0.10; 3.12 has the newest pair of jax and flax that passes.
+# With jax 0.12 a sampled response depends on its company in the last bits.
 OLD, NEW = "python_version < '3.12'", "python_version >= '3.12'"
 
 
