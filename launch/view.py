@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from transfer_reasoning.runtime.progress import Bar
+from transfer_reasoning.runtime.progress import Bar, time_left
 
 STATUS_EVERY_S = 20.0
 
@@ -77,8 +77,9 @@ class View:
 
     def _overall(self) -> None:
         if self._bar:
-            done = int(sum(self._done.values()))
-            self._bar.progress("study", done, int(self._left), self._time_left())
+            self._bar.progress(
+                "study", self._finished, len(self._weights), pace=self._time_left()
+            )
 
     def _time_left(self) -> str:
         done = sum(self._done.values())
@@ -87,8 +88,7 @@ class View:
             return "nothing left"
         if done < 1:
             return "time left unknown"
-        seconds = int((self._left - done) * elapsed / done)
-        return f"{seconds // 60}:{seconds % 60:02d} left"
+        return time_left((self._left - done) * elapsed / done)
 
     def _say(self, text: str) -> None:
         self._last_line = time.monotonic()

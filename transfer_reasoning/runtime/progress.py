@@ -44,29 +44,33 @@ class Bar:
             MofNCompleteColumn,
             Progress,
             TextColumn,
-            TimeRemainingColumn,
         )
 
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[pace]}"),
             TextColumn("{task.fields[note]}", markup=False),
             transient=True,
         )
         self._tasks: dict[str, Any] = {}  # rich's task ids
 
-    def progress(self, what: str, done: int, total: int, note: str = "") -> None:
-        """Move the bar of `what`, which appears on its first report."""
+    def progress(
+        self, what: str, done: int, total: int, note: str = "", *, pace: str = ""
+    ) -> None:
+        """Move the bar of `what`, which appears on its first report.
+
+        `pace` says how it goes where the caller knows better than rate and time left.
+        """
         if what not in self._tasks:
             self._progress.start()
-            self._tasks[what] = self._progress.add_task(what, rate="", note="")
+            self._tasks[what] = self._progress.add_task(what, pace="", note="")
         number = self._tasks[what]
         task = next(t for t in self._progress.tasks if t.id == number)
-        rate = f"{task.speed:.1f}/s" if task.speed else ""
-        self._progress.update(number, completed=done, total=total, rate=rate, note=note)
+        if not pace and task.speed and task.time_remaining is not None:
+            pace = f"{task.speed:.1f}/s {time_left(task.time_remaining)}"
+        self._progress.update(number, completed=done, total=total, pace=pace, note=note)
 
     def remove(self, what: str) -> None:
         """Take one bar away."""
@@ -83,6 +87,12 @@ class Bar:
     def close(self) -> None:
         """Take the bars away."""
         self._progress.stop()
+
+
+def time_left(seconds: float) -> str:
+    """Minutes and seconds, as people read them."""
+    minutes, seconds = divmod(int(seconds), 60)
+    return f"{minutes}:{seconds:02d} left"
 
 
 class Counter:
