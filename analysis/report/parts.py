@@ -48,7 +48,7 @@ def index_value(value: float | str) -> str:
     """A value of the index, or the reason it has none."""
     if isinstance(value, str):
         return f"<small>{escape(value)}</small>"
-    return f"{value:+.0f}"
+    return f"{round(value):+d}"
 
 
 def swatch(name: str) -> str:
