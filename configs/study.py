@@ -3,7 +3,7 @@ r"""The small study: one base model, five ways of tuning it on mathematics, the 
     python -m launch.study --config=configs/study.py --workdir=study \
         [--config.num_seeds=3] [--config.sweep=True]
 
-About 7 minutes on two quiet cores for one seed; `:smoke` takes seconds. `:development`
+Under 6 minutes on two quiet cores for one seed; `:smoke` takes seconds. `:development`
 sweeps the learning rate of every setting on a seed and a question set of its own; rates
 were chosen there, by mathematics alone.
 """

@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from configs import common, study
 from configs.small import suite
+from transfer_reasoning.runtime.tracking import TRACKERS
 from transfer_reasoning.types import InputError
 
 # A config with every key of a stage, by the module of `launch` that is the stage.
@@ -40,6 +41,7 @@ SEED = Rule("0 to 4294967295", lambda v: 0 <= v < 2**32)
 AXIS = Rule("1 or more, or -1 for the rest", lambda v: v == -1 or v >= 1)
 SHARE = Rule("0 to 1", lambda v: 0 <= v <= 1)
 DTYPE = Rule("float32 or bfloat16", lambda v: v in ("float32", "bfloat16"))
+TRACKER = Rule("trackio, wandb or nothing", lambda v: v in ("", *TRACKERS))
 NAMES = Rule(
     "a tuple of different names",
     lambda v: all(isinstance(name, str) and name for name in v) and _distinct(v),
@@ -53,6 +55,7 @@ _BY_RULE = (
     (SEED, "seed first_seed"),
     (AXIS, "mesh.data mesh.fsdp mesh.tensor"),
     (DTYPE, "model.compute_dtype compute_dtype"),
+    (TRACKER, "track"),
     (NAMES, "settings controls benchmarks tuned_tasks sweep_settings"),
     (RATES, "sweep_rates"),
     (
@@ -105,8 +108,7 @@ def check(config: ConfigDict, stage: str) -> None:
                 f"config.{name} is {value!r}; expected a {wanted.__name__} such as"
                 f" {known[name]!r}"
             )
-        rule = RULES.get(name)
-        if rule and not rule.holds(value):
+        if (rule := RULES.get(name)) and not rule.holds(value):
             raise InputError(f"config.{name} is {value!r}; expected {rule.words}")
 
 

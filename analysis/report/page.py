@@ -8,8 +8,9 @@ from analysis.report.sections import Figures, Summary, sections
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 FOOTER = (
     "The base model's two answer modes were designed so that on-policy training has"
-    " something to find. Learning rates were chosen by the mathematics gain on a"
-    " development seed and question set; nothing on the other two groups was tuned."
+    " something to find. Learning rates were chosen by the gain on the tuned"
+    " mathematics tasks, on a development seed and question set; nothing on the other"
+    " two groups was tuned."
 )
 
 

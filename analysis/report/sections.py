@@ -139,8 +139,8 @@ def _index(summary: Summary, figures: Figures) -> str:
     heads = ["", "v1 other", "v1 non", "v2 other", "v2 non", "pooled other"]
     return f"""<p>Gain of a group over the gain in mathematics, in percent; above 0 is
 transfer. v1 averages relative gains; v2 divides changes by their spread within the
-group; pooled takes the spread over all models, which is what reproduces the paper's
-table. The index is fragile: low base scores blow up v1, a group that hardly changed has
+group; pooled takes one spread over the settings for all models, as the paper's table
+does. The index is fragile: low base scores blow up v1, a group that hardly changed has
 a small spread and so a large v2 out of noise, and a small gain in mathematics inflates
 all three. Read it beside the changes above, not instead of them.</p>
 {figures_row([figures["index_other"], figures["index_non"]])}

@@ -4,7 +4,7 @@ r"""Off-policy RL: the best of a teacher's answers, weighted by its group advant
         --config.source.data=rollouts.jsonl --workdir=DIR
 
 Eight answers a problem; problems whose answers are all right or all wrong have no
-advantage and add nothing. small: 200 updates, about 15 s on one core.
+advantage and add nothing. small: 200 updates, about 10 s on one core.
 """
 
 from configs.ablation import off_policy_sft

@@ -3,7 +3,7 @@ r"""On-policy RL with a KL term to the base model.
     python -m launch.train --config=configs/ablation/on_policy_rl.py:qwen3_8b \
         --config.source.data=problems.jsonl --workdir=DIR
 
-The paper gives no value for beta. small: 30 updates, about 35 s on one core.
+The paper gives no value for beta. small: 30 updates, about 30 s on one core.
 """
 
 from configs import scales

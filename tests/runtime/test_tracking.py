@@ -32,11 +32,6 @@ def test_trackio_keeps_every_row_of_a_resumed_run_under_one_name(tmp_path):
     assert found == {("run", step): {"nll": 1 / step} for step in (1, 2, 3)}
 
 
-def test_no_tracker_takes_rows_and_keeps_none():
-    with tracking("", name="run", config={}) as track:
-        assert track({"step": 1, "nll": 0.5}) is None
-
-
 @pytest.mark.parametrize(
     ("tracker", "reason"), [("tensorboard", "unknown"), ("wandb", "not installed")]
 )
