@@ -40,6 +40,7 @@ def test_help_says_what_the_command_is_and_gives_an_example(module):
         ((*STUDY, "--config.lanes=-1"), ["lanes is -1", "0 or more"]),
         ((*STUDY, "--config.first_seed=-1"), ["first_seed is -1"]),
         ((*STUDY, '--config.sweep_rates=("a",)'), ["sweep_rates", "above 0"]),
+        ((*TRAIN, "--config.track=tensorboard"), ["tensorboard", "trackio, wandb"]),
         ((*STUDY, "--config.scale=huge"), ["huge", "small, smoke"]),
         ((*STUDY, "--config.split=train"), ["train", "test, dev"]),
         ((*STUDY, "--config.held_out=chain"), ["chain", "solve"]),
