@@ -45,7 +45,7 @@ lint:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
-	@$(VENV)/bin/pyright
+	@$(VENV)/bin/pyright --pythonpath $(RUN)
 
 clean:
 	rm -rf $(VENV) .venv-tpu $(WORKDIR) build dist *.egg-info .pytest_cache .ruff_cache
