@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from launch import models
+from launch import models, weights
 from transfer_reasoning.types import InputError, Verdict
 
 THINKING = {"default": None, "on": True, "off": False}
@@ -21,12 +21,13 @@ class Layouts(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """A model ready to use: ModelConfig, weights, tokenizer, placement."""
+    """A model ready to use: ModelConfig, weights, tokenizer, placement, beginnings."""
 
     config: Any
     params: Any
     text: Any
     layouts: Layouts
+    origin: weights.Origin
 
 
 def layouts(mesh: ConfigDict) -> Layouts:
@@ -52,20 +53,22 @@ def load_model(model: ConfigDict, mesh: ConfigDict, *, seed: int = 0) -> Loaded:
     placed = layouts(mesh)
     if model.path:
         located = models.locate(model.path)
-        config, params = models.load(
+        config, params = weights.load(
             located, compute_dtype=model.compute_dtype, layout=placed.train
         )
         text = Text(Path(model.tokenizer or located.folder))
+        origin = weights.read_origin(located, config, text.folder)
     else:
         text = Text(Path(model.tokenizer))
         config = ModelConfig(**model.shape.to_dict(), compute_dtype=model.compute_dtype)
         params = init_params(config, seed, placed.train)
+        origin = weights.Origin(config, text.folder)
     if text.vocab_size > config.vocab_size:
         raise InputError(
             f"tokenizer {text.folder} has {text.vocab_size} ids and the model"
             f" {config.vocab_size}; expected at most the model's: they do not match"
         )
-    return Loaded(config, params, text, placed)
+    return Loaded(config, params, text, placed, origin)
 
 
 def make_sampler(loaded: Loaded, sampler: ConfigDict) -> Any:

@@ -1,12 +1,9 @@
-"""Models in and out: by name (folder, hub id, orbax step), and as a folder."""
+"""Models by name: a Hugging Face folder, a hub id, an orbax step."""
 
-import dataclasses
 import re
-import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from transfer_reasoning.runtime.records import read_json
 from transfer_reasoning.types import InputError
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -57,7 +54,8 @@ def check(name: str) -> None:
         InputError: its folder lacks a file, or config.json or weights cannot be used.
     """
     from transfer_reasoning.model import safetensors
-    from transfer_reasoning.model.config import from_hf
+    from transfer_reasoning.model.config_file import read_config
+    from transfer_reasoning.model.names import check_coverage
 
     if not name:
         raise InputError(
@@ -65,56 +63,7 @@ def check(name: str) -> None:
             " step directory"
         )
     located = locate(name)
-    file = located.folder / "config.json"
-    if not file.is_file():
-        raise InputError(
-            f"{located.folder} has no config.json; expected a Hugging Face model folder"
-        )
-    raw = read_json(file)
-    if not isinstance(raw, dict):
-        raise InputError(f"{file} is no JSON object; expected a model's config")
-    try:
-        from_hf(raw)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{file}: {error}; expected a model's config") from error
-    if located.step is None:
-        safetensors.read_folder(located.folder)
-
-
-def load(located: Located, *, compute_dtype: str, layout: Any) -> tuple[Any, Any]:
-    """(config, params) with float32 weights on the shards of `layout`."""
-    from transfer_reasoning.model.convert import load_params, read_config
-
     config = read_config(located.folder)
-    config = dataclasses.replace(config, compute_dtype=compute_dtype)
     if located.step is None:
-        params = load_params(located.folder, config, dtype="float32", layout=layout)
-        return config, params
-    from transfer_reasoning.runtime.checkpoint import load_verified
-    from transfer_reasoning.training.state import abstract_weights
-
-    parts = load_verified(located.step, abstract_weights(config, layout))
-    return config, parts["params"]
-
-
-def write_shape(folder: Path, config: Any, text: Any) -> None:
-    """config.json and tokenizer files: what an orbax step needs beside it."""
-    from transfer_reasoning.model.convert import write_config
-    from transfer_reasoning.text import copy_tokenizer
-
-    folder.mkdir(parents=True, exist_ok=True)
-    write_config(folder, config, dtype="float32")
-    copy_tokenizer(text.folder, folder)
-
-
-def write_model(folder: Path, params: Any, config: Any, text: Any) -> None:
-    """A Hugging Face folder; it appears whole or not at all."""
-    from transfer_reasoning.model.convert import save_folder
-    from transfer_reasoning.text import copy_tokenizer
-
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    save_folder(partial, params, config)
-    copy_tokenizer(text.folder, partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+        entries = safetensors.read_folder(located.folder)
+        check_coverage(located.folder, entries, config)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from launch import build, door, models
+from launch import build, door, models, weights
 from transfer_reasoning.runtime.progress import Reporter
 from transfer_reasoning.types import InputError
 
@@ -34,7 +34,7 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     layout = build.layouts(config.mesh).train
     located = {"base": models.locate(config.base), "tuned": models.locate(config.tuned)}
     (model, base), (other, tuned) = (
-        models.load(where, compute_dtype=config.compute_dtype, layout=layout)
+        weights.load(where, compute_dtype=config.compute_dtype, layout=layout)
         for where in located.values()
     )
     if model.vocab_size != other.vocab_size:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from launch import build, door, levers, models
+from launch import build, door, levers, models, weights
 from transfer_reasoning.runtime.progress import Reporter
 from transfer_reasoning.types import InputError
 
@@ -72,7 +72,7 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
             hooks=[hook],
         )
         hook.close()
-    models.write_model(workdir / "model", state.params, model, loaded.text)
+    weights.write_model(workdir / "model", state.params, loaded.origin)
 
 
 def _start(
@@ -87,7 +87,7 @@ def _start(
     from transfer_reasoning.training.state import make_optimizer, resume_or_init
 
     model, folder = loaded.config, workdir / "checkpoints"
-    models.write_shape(folder / "model", model, loaded.text)
+    weights.write_shape(folder / "model", loaded.origin)
     checkpoints = Checkpoints(folder, keep=config.checkpoint.keep, warn=shown.line)
     optimizer, learning_rate = make_optimizer(
         model,

@@ -9,7 +9,8 @@ import pytest
 
 from tests.tiny import TINY, VARIANTS, mesh_of, random_params
 from transfer_reasoning.model import safetensors
-from transfer_reasoning.model.convert import load_params, read_config, save_folder
+from transfer_reasoning.model.config_file import read_config
+from transfer_reasoning.model.convert import load_params, save_folder
 from transfer_reasoning.model.partition import Layout
 
 
@@ -22,6 +23,11 @@ def folder(tmp_path):
 def load(folder, dtype="float32", shape=(1, 1, 1)):
     layout = Layout.train(mesh_of(*shape))
     return load_params(folder, read_config(folder), dtype=dtype, layout=layout)
+
+
+def stored(entry):
+    """A tensor as its file holds it."""
+    return np.memmap(entry.file, entry.dtype, "r", entry.offset, entry.shape)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -48,7 +54,7 @@ def test_many_shards_equal_one_file(folder, tmp_path, monkeypatch):
     split = tmp_path / "split"
     split.mkdir()
     announced = [(name, e.shape, e.dtype) for name, e in entries.items()]
-    arrays = (safetensors.view(e) for e in entries.values())
+    arrays = (stored(e) for e in entries.values())
     safetensors.write_folder(split, announced, arrays, max_shard_bytes=10_000)
     (split / "config.json").write_text((folder / "config.json").read_text())
     assert len(list(split.glob("*.safetensors"))) > 3
@@ -62,7 +68,7 @@ def test_the_library_reads_what_we_write(folder):
     entries = safetensors.read_folder(folder)
     assert tensors.keys() == entries.keys()
     for name, entry in entries.items():
-        np.testing.assert_array_equal(tensors[name], safetensors.view(entry))
+        np.testing.assert_array_equal(tensors[name], stored(entry))
 
 
 def rewrite_header(file, change):
@@ -134,4 +140,4 @@ def test_bfloat16_is_read_without_rounding(tmp_path):
     value = np.arange(6, dtype=np.float32).reshape(2, 3).astype(ml_dtypes.bfloat16)
     safetensors.write_folder(tmp_path, [("x", (2, 3), value.dtype)], [value])
     entry = safetensors.read_folder(tmp_path)["x"]
-    np.testing.assert_array_equal(safetensors.view(entry), value)
+    np.testing.assert_array_equal(stored(entry), value)

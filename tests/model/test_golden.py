@@ -9,7 +9,8 @@ import pytest
 
 from tests.tiny import mesh_of, run_forward
 from transfer_reasoning.model import safetensors
-from transfer_reasoning.model.convert import load_params, read_config
+from transfer_reasoning.model.config_file import read_config
+from transfer_reasoning.model.convert import load_params
 from transfer_reasoning.model.decoder import head_table
 from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.model.score import logits

@@ -16,11 +16,8 @@ torch = pytest.importorskip("torch", reason="parity with transformers needs torc
 
 from tests.parity.reference import FAMILIES, reference_model  # noqa: E402
 from tests.tiny import mesh_of, run_forward  # noqa: E402
-from transfer_reasoning.model.convert import (  # noqa: E402
-    load_params,
-    read_config,
-    save_folder,
-)
+from transfer_reasoning.model.config_file import read_config  # noqa: E402
+from transfer_reasoning.model.convert import load_params, save_folder  # noqa: E402
 from transfer_reasoning.model.decoder import head_table  # noqa: E402
 from transfer_reasoning.model.partition import Layout  # noqa: E402
 from transfer_reasoning.model.rope import inverse_frequencies  # noqa: E402

@@ -1,203 +1,224 @@
-"""Hugging Face weights to ours and back, one table for both directions.
+"""Hugging Face weights to ours and back, leaf by leaf.
 
-Each row of `rows` says which Hugging Face tensor a leaf of ours is, into which shape
-that tensor is viewed, and in which order our axes take it. A linear layer there is
-[out, in] with heads folded into one dimension; ours keeps heads apart and puts the
-input first. Reading goes through `jax.make_array_from_callback`: every device asks
-for the slice it owns, and only those bytes are read.
+Every process reads the bytes its own devices hold, each once, whatever the
+mesh; weights of one process, of several hosts and of one CPU come in by the same code.
 """
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from transfer_reasoning.model import safetensors
-from transfer_reasoning.model.config import ModelConfig, from_hf, to_hf
+from transfer_reasoning.model.config import ModelConfig
+from transfer_reasoning.model.config_file import write_config
 from transfer_reasoning.model.decoder import Params, abstract_params, param_axes
+from transfer_reasoning.model.names import HEAD, Row, check_coverage, rows
 from transfer_reasoning.model.partition import Layout
+from transfer_reasoning.model.tensors import (
+    Entry,
+    Part,
+    aligned_empty,
+    as_matrix,
+    read_parts,
+    same_bytes,
+)
 from transfer_reasoning.types import InputError
 
-
-class Row(NamedTuple):
-    """One leaf: its path here; its name and shape there; how to view and turn it."""
-
-    path: tuple[str, ...]
-    name: str
-    shape: tuple[int, ...]
-    view: tuple[int, ...]
-    order: tuple[int, ...]
-
-    @property
-    def stacked(self) -> bool:
-        """Is this leaf one tensor per layer there, stacked here?"""
-        return "{layer}" in self.name
-
-    def names(self, num_layers: int) -> list[str]:
-        """The tensors of this leaf, by layer."""
-        layers = range(num_layers if self.stacked else 1)
-        return [self.name.format(layer=n) for n in layers]
-
-
-def rows(config: ModelConfig) -> list[Row]:
-    """The leaves of `config`'s decoder."""
-    d, f, v = config.width, config.mlp_width, config.vocab_size
-    layer = "model.layers.{layer}."
-    table = [
-        _same(("embedding",), "model.embed_tokens.weight", v, d),
-        _same(
-            ("layers", "attention_norm", "scale"), f"{layer}input_layernorm.weight", d
-        ),
-        *_attention_rows(config, f"{layer}self_attn."),
-        _same(
-            ("layers", "mlp_norm", "scale"),
-            f"{layer}post_attention_layernorm.weight",
-            d,
-        ),
-        *(
-            Row(("layers", "mlp", name), f"{layer}mlp.{name}_proj.weight", s, s, (1, 0))
-            for name, s in (("gate", (f, d)), ("up", (f, d)), ("down", (d, f)))
-        ),
-        _same(("final_norm", "scale"), "model.norm.weight", d),
-    ]
-    if not config.tied_head:
-        table.append(_same(("head",), "lm_head.weight", v, d))
-    return table
-
-
-def _attention_rows(config: ModelConfig, prefix: str) -> Iterator[Row]:
-    d, e = config.width, config.head_dim
-    path = ("layers", "attention")
-    h, k = config.num_heads, config.num_kv_heads
-    for name, heads in (("query", h), ("key", k), ("value", k)):
-        hf = f"{prefix}{name[0]}_proj."
-        view = (heads, e, d)
-        yield Row((*path, name), f"{hf}weight", (heads * e, d), view, (2, 0, 1))
-        if config.qkv_bias:
-            bias = (*path, f"{name}_bias")
-            yield Row(bias, f"{hf}bias", (heads * e,), (heads, e), (0, 1))
-    view = (d, h, e)
-    yield Row((*path, "output"), f"{prefix}o_proj.weight", (d, h * e), view, (1, 2, 0))
-    if config.output_bias:
-        yield _same((*path, "output_bias"), f"{prefix}o_proj.bias", d)
-    if config.qk_norm:
-        yield _same((*path, "query_norm", "scale"), f"{prefix}q_norm.weight", e)
-        yield _same((*path, "key_norm", "scale"), f"{prefix}k_norm.weight", e)
-
-
-def _same(path: tuple[str, ...], name: str, *shape: int) -> Row:
-    """A leaf that is laid out alike on both sides."""
-    return Row(path, name, shape, shape, tuple(range(len(shape))))
-
-
-def read_config(folder: Path) -> ModelConfig:
-    """The decoder described by `folder/config.json`."""
-    file = folder / "config.json"
-    if not file.is_file():
-        raise InputError(
-            f"{folder} has no config.json; expected a Hugging Face model folder"
-        )
-    try:
-        raw = json.loads(file.read_text())
-        if not isinstance(raw, dict):
-            raise InputError("it is no JSON object; expected a model's config")
-        return from_hf(raw)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{file}: {error}") from error
+READERS = 4  # threads: reading and turning a tensor leave Python's lock alone
+Bounds = tuple[range, ...]
 
 
 def load_params(
-    folder: Path, config: ModelConfig, *, dtype: str, layout: Layout
+    folder: Path,
+    config: ModelConfig,
+    *,
+    dtype: str | None,
+    layout: Layout,
+    on_bytes: Callable[[int], None] = lambda count: None,
 ) -> Params:
-    """Weights of a Hugging Face folder, cast to `dtype`, on the shards of `layout`.
+    """Weights of a Hugging Face folder on the shards of `layout`.
+
+    They are cast to `dtype`, or keep that of the file where it is None. `on_bytes` is
+    told how many bytes were read, as they are.
 
     Raises:
-        InputError: a tensor is missing, unexpected or of another shape; by name.
+        InputError: a tensor is missing, unexpected, of another shape, or not finite; by
+            name.
     """
     entries = safetensors.read_folder(folder)
     table = rows(config)
-    _check_coverage(folder, entries, table, config)
+    check_coverage(folder, entries, config)
+    _check_tied_head(entries, config)
     axes, abstract = param_axes(config), abstract_params(config)
     params: Params = {}
-    for row in table:
-        shape = _at(abstract, row.path).shape
-        parts = [
-            safetensors.view(entries[name]).reshape(row.view).transpose(row.order)
-            for name in row.names(config.num_layers)
-        ]
-        sharding = layout.sharding(_at(axes, row.path), shape)
-        read = _stacked_reader(parts, dtype) if row.stacked else _reader(parts, dtype)
-        _put(params, row.path, jax.make_array_from_callback(shape, sharding, read))
+    with ThreadPoolExecutor(READERS) as pool:
+        for row in table:
+            shape = _at(abstract, row.path).shape
+            tensors = {name: entries[name] for name in row.names(config.num_layers)}
+            sharding = layout.sharding(_at(axes, row.path), shape)
+            stored = _common_dtype(tensors) if dtype is None else np.dtype(dtype)
+            owned = {
+                _bounds(index, shape)
+                for index in sharding.addressable_devices_indices_map(shape).values()
+            }
+            shards = {
+                bounds: aligned_empty([len(part) for part in bounds], stored)
+                for bounds in owned
+            }
+            read = lambda job: read_parts(*job)
+            for count in pool.map(read, _jobs(row, tensors, shards)):
+                on_bytes(count)
+            fetch = _fetcher(shards, shape)
+            leaf = jax.make_array_from_callback(shape, sharding, fetch)
+            _put(params, row.path, leaf)
     return params
 
 
-def save_folder(folder: Path, params: Params, config: ModelConfig) -> None:
-    """Write config.json and weights so that transformers loads them; dtype is kept."""
-    dtype = np.dtype(params["embedding"].dtype)
+def save_folder(
+    folder: Path,
+    params: Params,
+    config: ModelConfig,
+    *,
+    dtypes: Params | None = None,
+    described: Mapping[str, Any] | None = None,
+    on_bytes: Callable[[int], None] = lambda count: None,
+) -> None:
+    """Write config.json and weights so that transformers loads them.
+
+    Weights are rounded to `dtypes`, a tree like `params`, or keep their own where that
+    is None. `described` is the config.json they began with, whose fields then stay.
+    Several processes call this together; the first writes.
+    """
     table = rows(config)
+    dtypes = dtypes or jax.tree.map(lambda leaf: leaf.dtype, params)
     announced = [
-        (name, row.shape, dtype)
+        (name, row.shape, np.dtype(_at(dtypes, row.path)))
         for row in table
         for name in row.names(config.num_layers)
     ]
 
     def arrays() -> Iterator[np.ndarray]:
         for row in table:
-            leaf = _at(params, row.path)
-            inverse = np.argsort(row.order)
-            for part in leaf if row.stacked else [leaf]:
-                yield np.asarray(part).transpose(inverse).reshape(row.shape)
+            for part in _host_parts(_at(params, row.path), stacked=row.stacked):
+                turned = part.transpose(np.argsort(row.order))
+                yield turned.reshape(row.shape, copy=False)
 
+    if jax.process_index():
+        for _ in arrays():  # every process takes part in gathering
+            continue
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    write_config(folder, config, dtype=dtype.name)
-    safetensors.write_folder(folder, announced, arrays())
+    name = np.dtype(dtypes["embedding"]).name
+    write_config(folder, config, dtype=name, described=described)
+    safetensors.write_folder(folder, announced, arrays(), on_bytes=on_bytes)
 
 
-def write_config(folder: Path, config: ModelConfig, *, dtype: str) -> None:
-    """Write config.json; `dtype` is that of the weights beside it."""
-    text = json.dumps(to_hf(config, dtype=dtype), indent=2, sort_keys=True)
-    (folder / "config.json").write_text(text + "\n")
+def _jobs(
+    row: Row, tensors: Mapping[str, Entry], shards: Mapping[Bounds, np.ndarray]
+) -> Iterator[tuple[str, Entry, list[Part]]]:
+    """For each tensor of a leaf, the parts of it that go into `shards`."""
+    for layer, (name, entry) in enumerate(tensors.items()):
+        parts = []
+        for bounds, shard in shards.items():
+            if not row.stacked:
+                parts.append(_part(row, bounds, shard))
+            elif bounds[0].start <= layer < bounds[0].stop:
+                parts.append(_part(row, bounds[1:], shard[layer - bounds[0].start]))
+        if parts:
+            yield name, entry, parts
 
 
-def _reader(parts: list[np.ndarray], dtype: str) -> Callable[[Any], np.ndarray]:
-    return lambda index: np.ascontiguousarray(parts[0][index]).astype(dtype)
+def _part(row: Row, bounds: Bounds, shard: np.ndarray) -> Part:
+    """Where a shard of one tensor lies in the matrix that its file holds."""
+    back = np.argsort(row.order)
+    there = [bounds[axis] for axis in back]  # along the axes of `row.view`
+    split, width = len(row.view), 1
+    while width < as_matrix(row.shape)[1]:
+        split -= 1
+        width *= row.view[split]
+    matrix = (
+        _interval(there[:split], row.view[:split]),
+        _interval(there[split:], row.view[split:]),
+    )
+    size = [len(part) for part in matrix]
+    return Part(*matrix, shard.transpose(back).reshape(size, copy=False))
 
 
-def _stacked_reader(parts: list[np.ndarray], dtype: str) -> Callable[[Any], np.ndarray]:
-    def read(index: tuple[slice, ...]) -> np.ndarray:
-        return np.stack([part[index[1:]] for part in parts[index[0]]]).astype(dtype)
+def _interval(bounds: list[range], sizes: tuple[int, ...]) -> range:
+    """One interval of the dimensions folded together; only the first may be cut."""
+    if not bounds:
+        return range(1)
+    inner = int(np.prod(sizes[1:], dtype=int))
+    assert all(b == range(n) for b, n in zip(bounds[1:], sizes[1:], strict=True))
+    return range(bounds[0].start * inner, bounds[0].stop * inner)
 
-    return read
+
+def _bounds(index: tuple[slice, ...], shape: tuple[int, ...]) -> Bounds:
+    """An index with its ends written out, so that equal ones compare equal."""
+    ends = (part.indices(n)[:2] for part, n in zip(index, shape, strict=True))
+    return tuple(range(*pair) for pair in ends)
 
 
-def _check_coverage(
-    folder: Path, entries: dict, table: list[Row], config: ModelConfig
-) -> None:
-    expected = {
-        name: row.shape for row in table for name in row.names(config.num_layers)
-    }
-    missing = sorted(expected.keys() - entries.keys())
-    if missing:
+def _fetcher(
+    shards: Mapping[Bounds, np.ndarray], shape: tuple[int, ...]
+) -> Callable[[Any], np.ndarray]:
+    return lambda index: shards[_bounds(index, shape)]
+
+
+def stored_dtypes(folder: Path, config: ModelConfig) -> Params:
+    """The dtype of every leaf as a Hugging Face folder holds it.
+
+    Raises:
+        InputError: the layers of one leaf differ.
+    """
+    entries = safetensors.read_folder(folder)
+    dtypes: Params = {}
+    for row in rows(config):
+        tensors = {name: entries[name] for name in row.names(config.num_layers)}
+        _put(dtypes, row.path, _common_dtype(tensors))
+    return dtypes
+
+
+def _check_tied_head(entries: Mapping[str, Entry], config: ModelConfig) -> None:
+    """A head stored beside the embedding it is tied to must equal it."""
+    if not config.tied_head or HEAD not in entries:
+        return
+    embedding, head = entries["model.embed_tokens.weight"], entries[HEAD]
+    if not same_bytes(embedding, head):
         raise InputError(
-            f"{folder} lacks {len(missing)} tensors, the first {missing[0]!r}; expected"
-            " every weight that config.json describes"
+            f"{head.file}: tensor {HEAD!r} differs from the embedding, and config.json"
+            " ties them; expected equal bytes: set tie_word_embeddings to false there"
         )
-    # A tied checkpoint may carry its head again; transformers ignores it too.
-    extra = sorted(entries.keys() - expected.keys() - {"lm_head.weight"})
-    if extra:
+
+
+def _common_dtype(tensors: Mapping[str, Entry]) -> np.dtype:
+    """The dtype of all layers of a leaf, which here are one array."""
+    dtypes = {entry.dtype: name for name, entry in tensors.items()}
+    if len(dtypes) > 1:
+        (one, first), (other, second) = list(dtypes.items())[:2]
         raise InputError(
-            f"{folder} has {len(extra)} unexpected tensors, the first {extra[0]!r};"
-            " expected only weights that config.json describes"
+            f"tensor {first!r} is {one.name} and {second!r} {other.name}; expected one"
+            " dtype for all layers: choose one with --dtype"
         )
-    for name, shape in expected.items():
-        if entries[name].shape != shape:
-            raise InputError(
-                f"{entries[name].file}: tensor {name!r} has shape"
-                f" {entries[name].shape}; expected {shape} by config.json"
-            )
+    return next(iter(dtypes))
+
+
+def _host_parts(leaf: jax.Array, *, stacked: bool) -> Iterator[np.ndarray]:
+    """The tensors of a leaf on the host, one at a time where its shards are spread."""
+    if leaf.is_fully_replicated:
+        host = np.asarray(leaf)
+        yield from host if stacked else [host]
+        return
+    for part in leaf if stacked else [leaf]:
+        if part.is_fully_addressable:
+            yield np.asarray(part)
+        else:
+            yield np.asarray(multihost_utils.process_allgather(part, tiled=True))
 
 
 def _at(tree: Params, path: tuple[str, ...]) -> Any:
@@ -206,7 +227,7 @@ def _at(tree: Params, path: tuple[str, ...]) -> Any:
     return tree
 
 
-def _put(tree: Params, path: tuple[str, ...], value: jax.Array) -> None:
+def _put(tree: Params, path: tuple[str, ...], value: Any) -> None:
     for key in path[:-1]:
         tree = tree.setdefault(key, {})
     tree[path[-1]] = value

@@ -2,19 +2,21 @@
 
 The format is an 8-byte little-endian header length, a JSON header and the raw bytes.
 It is read here directly because the library's NumPy front end has no bfloat16, and
-because a memory map hands each shard just the rows it owns. Only safetensors are
-read: pickled checkpoints can run code.
+because each shard asks for the rows and columns it owns; `model.tensors` has the bytes.
+Only safetensors are read: pickled checkpoints can run code.
 """
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import ml_dtypes
 import numpy as np
 
+from transfer_reasoning.model.tensors import Entry, file_order
 from transfer_reasoning.types import InputError
 
 DTYPES = {
@@ -27,15 +29,7 @@ NAMES = {dtype: name for name, dtype in DTYPES.items()}
 MAX_HEADER_BYTES = 100_000_000
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
-
-
-class Entry(NamedTuple):
-    """Where one tensor lies."""
-
-    file: Path
-    dtype: np.dtype
-    shape: tuple[int, ...]
-    offset: int
+MAX_SHARD_BYTES = 5_000_000_000
 
 
 def read_folder(folder: Path) -> dict[str, Entry]:
@@ -84,27 +78,19 @@ def read_header(file: Path) -> dict[str, Entry]:
     }
 
 
-def view(entry: Entry) -> np.ndarray:
-    """A tensor as a read-only memory map: bytes are read when they are used."""
-    return np.memmap(
-        entry.file,
-        entry.dtype,
-        mode="r",
-        offset=entry.offset,
-        shape=entry.shape or (1,),
-    ).reshape(entry.shape)
-
-
 def write_folder(
     folder: Path,
     tensors: Iterable[tuple[str, tuple[int, ...], np.dtype]],
     arrays: Iterable[np.ndarray],
-    max_shard_bytes: int = 5_000_000_000,
+    *,
+    max_shard_bytes: int = MAX_SHARD_BYTES,
+    on_bytes: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Write named tensors as one file, or as shards with an index.
 
     `tensors` announces name, shape and dtype of every array that `arrays` then yields
-    in the same order, so that one array at a time is in memory.
+    in the same order, so that one array at a time is in memory; what is yielded is
+    rounded to the announced dtype. `on_bytes` is told of every tensor written.
     """
     shards = _split_shards(list(tensors), max_shard_bytes)
     weight_map, total = {}, 0
@@ -112,7 +98,7 @@ def write_folder(
     for number, shard in enumerate(shards, start=1):
         name = SINGLE if len(shards) == 1 else _shard_name(number, len(shards))
         with (folder / name).open("wb") as file:
-            total += _write_shard(file, shard, stream)
+            total += _write_shard(file, shard, stream, on_bytes)
         weight_map |= {tensor: name for tensor, _, _ in shard}
     if len(shards) > 1:
         index = {"metadata": {"total_size": total}, "weight_map": weight_map}
@@ -192,7 +178,12 @@ def _shard_name(number: int, count: int) -> str:
     return f"model-{number:05d}-of-{count:05d}.safetensors"
 
 
-def _write_shard(file: BinaryIO, shard: list, arrays: Iterator[np.ndarray]) -> int:
+def _write_shard(
+    file: BinaryIO,
+    shard: list,
+    arrays: Iterator[np.ndarray],
+    on_bytes: Callable[[int], None],
+) -> int:
     header: dict = {"__metadata__": {"format": "pt"}}
     offset = 0
     for name, shape, dtype in shard:
@@ -208,6 +199,10 @@ def _write_shard(file: BinaryIO, shard: list, arrays: Iterator[np.ndarray]) -> i
     file.write(len(text).to_bytes(8, "little") + text)
     for name, shape, dtype in shard:
         array = next(arrays)
-        assert (array.shape, array.dtype) == (shape, dtype), name
-        file.write(np.ascontiguousarray(array).tobytes())
+        assert array.shape == shape, name
+        for block in file_order(name, array, dtype):
+            file.write(block)
+        on_bytes(math.prod(shape) * dtype.itemsize)
+    file.flush()
+    os.fsync(file.fileno())  # a name that appears later stands for whole weights
     return offset

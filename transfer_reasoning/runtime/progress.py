@@ -96,14 +96,16 @@ def time_left(seconds: float) -> str:
 
 
 class Counter:
-    """Progress of `what` from counts of what has finished."""
+    """Progress of `what` from counts of what has finished, shown in units of `unit`."""
 
-    def __init__(self, shown: Reporter, what: str, total: int):
-        self._shown, self._what, self._total, self._done = shown, what, total, 0
+    def __init__(self, shown: Reporter, what: str, total: int, *, unit: int = 1):
+        self._shown, self._what, self._unit = shown, what, unit
+        self._total, self._done = total, 0
 
     def __call__(self, count: int) -> None:
         self._done += count
-        self._shown.progress(self._what, self._done, self._total)
+        done, total = self._done // self._unit, self._total // self._unit
+        self._shown.progress(self._what, done, total)
 
 
 def reporter() -> Reporter:

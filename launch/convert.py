@@ -1,0 +1,94 @@
+r"""Weights from one form to another, streamed: Hugging Face folders and orbax steps.
+
+    python -m launch.convert --from_hf=DIR|HUB_ID --to_orbax=DIR [--dtype=bfloat16]
+    python -m launch.convert --from_orbax=DIR --to_hf=DIR
+    python -m launch.convert --from_hf=DIR|HUB_ID --dry_run [--topology=v5p-64] \
+        [--mesh=fsdp=8,tensor=4]
+
+Any source goes to any target. Bytes stay as they are unless --dtype says otherwise. An
+orbax target holds one step, 000000, that every command takes as a model. With --dry_run
+nothing is written and no device is touched: the plan says what would land where.
+"""
+
+import resource
+import time
+from pathlib import Path
+
+from absl import flags
+
+from configs import common
+from launch import build, door, models, weights
+from transfer_reasoning.types import InputError
+
+_FROM_HF = flags.DEFINE_string("from_hf", None, "Hugging Face folder or hub id to read")
+_FROM_ORBAX = flags.DEFINE_string("from_orbax", None, "orbax step, or folder of steps")
+_TO_HF = flags.DEFINE_string("to_hf", None, "Hugging Face folder to write")
+_TO_ORBAX = flags.DEFINE_string("to_orbax", None, "folder of orbax steps to write")
+_DTYPES = ["keep", "float32", "bfloat16", "float16"]
+_DTYPE = flags.DEFINE_enum("dtype", "keep", _DTYPES, "of the weights written")
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace what the target holds")
+
+
+def main() -> None:
+    """Convert one model."""
+    source = _one("--from_hf or --from_orbax", _FROM_HF.value, _FROM_ORBAX.value)
+    target = Path(_one("--to_hf or --to_orbax", _TO_HF.value, _TO_ORBAX.value))
+    models.check(source)
+    located = models.locate(source)
+    _check_kind(located)
+    _check_target(target, located)
+    from launch.device import prepare
+    from transfer_reasoning.model.config_file import read_config
+
+    prepare()
+    began = time.perf_counter()
+    config = read_config(located.folder)
+    dtype = None if _DTYPE.value == "keep" else _DTYPE.value
+    layout = build.layouts(common.mesh()).train
+    params = weights.read(located, config, dtype=dtype, layout=layout)
+    origin = weights.read_origin(located, config, located.folder)
+    origin = origin._replace(dtypes=None)  # written as they are now
+    if _TO_HF.value:
+        weights.write_model(target, params, origin)
+    else:
+        weights.write_step(target, params, origin)
+    seconds = time.perf_counter() - began
+    size = sum(leaf.nbytes for leaf in weights.leaves(params))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(
+        f"{target}: {config.num_parameters:,} parameters, {size / 1e9:.3f} GB in"
+        f" {seconds:.1f} s; peak memory {peak / 1e9:.2f} GB"
+    )
+
+
+def _one(names: str, *values: str | None) -> str:
+    given = [value for value in values if value]
+    if len(given) != 1:
+        raise InputError(f"{len(given)} of {names} are set; expected exactly one")
+    return given[0]
+
+
+def _check_kind(located: models.Located) -> None:
+    """Was a folder named as what it is?"""
+    if (located.step is None) == bool(_FROM_ORBAX.value):
+        kind = "a Hugging Face folder" if located.step is None else "an orbax step"
+        flag = "--from_orbax" if _FROM_ORBAX.value else "--from_hf"
+        raise InputError(f"{flag} is {kind}; expected the other: change the flag")
+
+
+def _check_target(target: Path, located: models.Located) -> None:
+    """Is there room for the result, so that nothing is lost?"""
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target} is a file; expected a folder, or nothing yet")
+    places = [place for place in (located.folder, located.step) if place]
+    if any(target.resolve() in (p.resolve(), *p.resolve().parents) for p in places):
+        raise InputError(f"{target} holds the source; expected another folder")
+    if target.is_dir() and any(target.iterdir()) and not _OVERWRITE.value:
+        raise InputError(
+            f"{target} is not empty; expected a new folder: give --overwrite to replace"
+            " what it holds"
+        )
+
+
+if __name__ == "__main__":
+    door.start_tool(main)

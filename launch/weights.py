@@ -1,0 +1,101 @@
+"""Weights in and out: onto their shards, and back to a Hugging Face folder."""
+
+import dataclasses
+import shutil
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from launch.models import Located
+from transfer_reasoning.runtime.progress import Counter, reporter
+
+
+class Origin(NamedTuple):
+    """What goes beside weights when they are written: where they began.
+
+    `config` is their ModelConfig, `tokenizer` a folder, `description` the fields of
+    config.json and `dtypes` the dtype of every leaf as it was read; these two are None
+    for fresh weights, which stay float32.
+    """
+
+    config: Any
+    tokenizer: Path
+    description: dict[str, Any] | None = None
+    dtypes: Any = None
+
+
+def load(located: Located, *, compute_dtype: str, layout: Any) -> tuple[Any, Any]:
+    """(config, params) with float32 weights on the shards of `layout`."""
+    from transfer_reasoning.model.config_file import read_config
+
+    config = read_config(located.folder)
+    config = dataclasses.replace(config, compute_dtype=compute_dtype)
+    return config, read(located, config, dtype="float32", layout=layout)
+
+
+def read(located: Located, config: Any, *, dtype: str | None, layout: Any):
+    """Weights on the shards of `layout`, cast to `dtype`; None: as they are stored."""
+    from transfer_reasoning.model.convert import load_params
+
+    if located.step is None:
+        size = sum(f.stat().st_size for f in located.folder.glob("*.safetensors"))
+        with closing(reporter()) as shown:
+            count = Counter(shown, "load, MB", size, unit=10**6)
+            return load_params(
+                located.folder, config, dtype=dtype, layout=layout, on_bytes=count
+            )
+    from transfer_reasoning.runtime.checkpoint import load_verified
+    from transfer_reasoning.training.state import abstract_weights
+
+    parts = load_verified(located.step, abstract_weights(config, layout))
+    return parts["params"]
+
+
+def read_origin(located: Located, config: Any, tokenizer: Path) -> Origin:
+    """What weights at `located` are to be written back as."""
+    from transfer_reasoning.model.config_file import read_description
+    from transfer_reasoning.model.convert import stored_dtypes
+
+    dtypes = stored_dtypes(located.folder, config) if located.step is None else None
+    return Origin(config, tokenizer, read_description(located.folder), dtypes)
+
+
+def write_shape(folder: Path, origin: Origin) -> None:
+    """config.json and tokenizer files: what an orbax step needs beside it."""
+    from transfer_reasoning.model.config_file import write_config
+    from transfer_reasoning.text import copy_tokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    described = origin.description
+    write_config(folder, origin.config, dtype="float32", described=described)
+    copy_tokenizer(origin.tokenizer, folder)
+
+
+def write_model(folder: Path, params: Any, origin: Origin) -> None:
+    """A Hugging Face folder; it appears whole or not at all.
+
+    Weights take the dtype they had where they began, so that one that was not trained
+    has the bytes it had.
+    """
+    import jax
+
+    from transfer_reasoning.model.convert import save_folder
+    from transfer_reasoning.text import copy_tokenizer
+
+    partial = folder.with_name(f".{folder.name}.partial")
+    if not jax.process_index():
+        shutil.rmtree(partial, ignore_errors=True)
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
+    with closing(reporter()) as shown:
+        save_folder(
+            partial,
+            params,
+            origin.config,
+            dtypes=origin.dtypes,
+            described=origin.description,
+            on_bytes=Counter(shown, "write, MB", size, unit=10**6),
+        )
+    if not jax.process_index():
+        copy_tokenizer(origin.tokenizer, partial)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)

@@ -1,0 +1,66 @@
+"""config.json of a Hugging Face folder: read, and written again."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transfer_reasoning.model.config import ModelConfig, from_hf, to_hf
+from transfer_reasoning.types import InputError
+
+CONFIG = "config.json"
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """The fields of `folder/config.json`, as they are.
+
+    Raises:
+        InputError: there is no such file, or it holds no JSON object.
+    """
+    file = folder / CONFIG
+    if not file.is_file():
+        raise InputError(
+            f"{folder} has no {CONFIG}; expected a Hugging Face model folder"
+        )
+    try:
+        fields = json.loads(file.read_text())
+    except ValueError as error:
+        raise InputError(
+            f"{file} is not JSON ({error}); expected a model's config"
+        ) from error
+    if not isinstance(fields, dict):
+        raise InputError(f"{file} is no JSON object; expected a model's config")
+    return fields
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """The decoder described by `folder/config.json`.
+
+    Raises:
+        InputError: the file is missing or broken, or asks for another architecture.
+    """
+    fields = read_description(folder)
+    try:
+        return from_hf(fields)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{folder / CONFIG}: {error}") from error
+
+
+def write_config(
+    folder: Path,
+    config: ModelConfig,
+    *,
+    dtype: str,
+    described: Mapping[str, Any] | None = None,
+) -> None:
+    """Write config.json; `dtype` is that of the weights beside it.
+
+    `described` is the config.json of the checkpoint that the weights began as: all its
+    fields stay, but the dtype and what would load code from elsewhere.
+    """
+    fields = to_hf(config, dtype=dtype) if described is None else dict(described)
+    fields.pop("auto_map", None)
+    fields.pop("torch_dtype", None)  # the name of dtype before transformers 5
+    fields["dtype"] = dtype
+    text = json.dumps(fields, indent=2, sort_keys=True)
+    (folder / CONFIG).write_text(text + "\n")
