@@ -53,7 +53,7 @@ def main() -> None:
     else:
         weights.write_step(target, params, origin)
     seconds = time.perf_counter() - began
-    size = sum(leaf.nbytes for leaf in weights.leaves(params))
+    size = weights.nbytes(params)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(
         f"{target}: {config.num_parameters:,} parameters, {size / 1e9:.3f} GB in"

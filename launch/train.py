@@ -87,7 +87,7 @@ def _start(
     from transfer_reasoning.training.state import make_optimizer, resume_or_init
 
     model, folder = loaded.config, workdir / "checkpoints"
-    weights.write_shape(folder / "model", loaded.origin)
+    weights.write_shape(folder / "model", loaded.origin, dtype="float32")
     checkpoints = Checkpoints(folder, keep=config.checkpoint.keep, warn=shown.line)
     optimizer, learning_rate = make_optimizer(
         model,

@@ -198,7 +198,9 @@ def _check_tied_head(entries: Mapping[str, Entry], config: ModelConfig) -> None:
 
 def _common_dtype(tensors: Mapping[str, Entry]) -> np.dtype:
     """The dtype of all layers of a leaf, which here are one array."""
-    dtypes = {entry.dtype: name for name, entry in tensors.items()}
+    dtypes: dict[np.dtype, str] = {}
+    for name, entry in tensors.items():
+        dtypes.setdefault(entry.dtype, name)
     if len(dtypes) > 1:
         (one, first), (other, second) = list(dtypes.items())[:2]
         raise InputError(
