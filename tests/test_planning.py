@@ -73,6 +73,7 @@ def test_every_device_gets_the_planned_bytes_of_every_weight(model, sizes, kind,
         assert parts == [
             int(np.prod([plan.mesh[name] for name in axes])) for axes in leaf.split
         ]
+        assert 1 not in {plan.mesh[name] for axes in leaf.split for name in axes}
 
 
 def indices(array):
