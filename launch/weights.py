@@ -11,19 +11,23 @@ from typing import Any, NamedTuple
 from launch.models import Located
 from transfer_reasoning.runtime.progress import Counter, reporter
 
+# A field of our own in the config.json beside an orbax step.
+REPEATS_HEAD = "stores_tied_head"
+
 
 class Origin(NamedTuple):
     """What goes beside weights when they are written: where they began.
 
     `config` is their ModelConfig, `tokenizer` a folder, `description` the fields of
     config.json and `dtypes` the dtype of every leaf as it was read; these two are None
-    for fresh weights, which stay float32.
+    for fresh weights, which stay float32. `repeats_head`: a tied head was stored too.
     """
 
     config: Any
     tokenizer: Path
     description: dict[str, Any] | None = None
     dtypes: Any = None
+    repeats_head: bool = False
 
 
 def load(located: Located, *, compute_dtype: str, layout: Any) -> tuple[Any, Any]:
@@ -56,10 +60,15 @@ def read(located: Located, config: Any, *, dtype: str | None, layout: Any):
 def read_origin(located: Located, config: Any, tokenizer: Path) -> Origin:
     """What weights at `located` are to be written back as."""
     from transfer_reasoning.model.config_file import read_description
-    from transfer_reasoning.model.convert import stored_dtypes
+    from transfer_reasoning.model.convert import repeats_head, stored_dtypes
 
-    dtypes = stored_dtypes(located.folder, config) if located.step is None else None
-    return Origin(config, tokenizer, read_description(located.folder), dtypes)
+    description = read_description(located.folder)
+    if located.step is not None:
+        repeats = bool(description.pop(REPEATS_HEAD, False))
+        return Origin(config, tokenizer, description, repeats_head=repeats)
+    dtypes = stored_dtypes(located.folder, config)
+    repeats = repeats_head(located.folder, config)
+    return Origin(config, tokenizer, description, dtypes, repeats)
 
 
 def write_shape(folder: Path, origin: Origin, *, dtype: str) -> None:
@@ -69,6 +78,8 @@ def write_shape(folder: Path, origin: Origin, *, dtype: str) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     described = origin.description
+    if described is not None and origin.repeats_head:
+        described = described | {REPEATS_HEAD: True}
     write_config(folder, origin.config, dtype=dtype, described=described)
     copy_tokenizer(origin.tokenizer, folder)
 
@@ -89,6 +100,7 @@ def write_model(folder: Path, params: Any, origin: Origin) -> None:
             origin.config,
             dtypes=origin.dtypes,
             described=origin.description,
+            repeats_head=origin.repeats_head,
             on_bytes=Counter(shown, "write, MB", nbytes(params), unit=10**6),
         )
         copy_tokenizer(origin.tokenizer, partial)

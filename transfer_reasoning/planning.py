@@ -2,7 +2,7 @@
 
 The import plan: which Hugging Face tensors become which weight, how it is split over a
 mesh, how many bytes that is on each device. It follows from the table that reading uses
-(`model.convert.rows`) and the rules that place weights (`Layout`); the mesh may be
+(`model.names.rows`) and the rules that place weights (`Layout`); the mesh may be
 abstract, no device is asked for and nothing is allocated.
 """
 
@@ -16,8 +16,8 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding
 
 from transfer_reasoning.model.config import ModelConfig
-from transfer_reasoning.model.convert import rows
 from transfer_reasoning.model.decoder import abstract_params, param_shardings
+from transfer_reasoning.model.names import rows
 from transfer_reasoning.model.partition import Layout
 
 # float32 weights and Adam's two moments; the step counts beside them are a few bytes.

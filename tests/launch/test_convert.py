@@ -40,6 +40,34 @@ def others(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in files}
 
 
+def write_weights(source: Path, like: Path, arrays: dict[str, np.ndarray]) -> None:
+    """A folder of other weights, and all else as in `like`."""
+    source.mkdir()
+    announced = [(name, value.shape, value.dtype) for name, value in arrays.items()]
+    safetensors.write_folder(source, announced, iter(arrays.values()))
+    for name, piece in others(like).items():
+        (source / name).write_bytes(piece)
+
+
+def test_a_head_that_was_stored_twice_comes_back_twice(folder, tmp_path):
+    start = tmp_path / "start"
+    shapes = {
+        name: entry.shape for name, entry in safetensors.read_folder(folder).items()
+    }
+    arrays = {
+        name: np.frombuffer(piece, np.float32).reshape(shapes[name])
+        for name, (_, piece) in tensors(folder).items()
+    }
+    arrays["lm_head.weight"] = arrays["model.embed_tokens.weight"]
+    write_weights(start, folder, arrays)
+    step, end = tmp_path / "step", tmp_path / "end"
+    convert(f"--from_hf={start}", f"--to_orbax={step}")
+    convert(f"--from_orbax={step}", f"--to_hf={end}")
+    assert "lm_head.weight" in tensors(end)
+    assert tensors(end) == tensors(start)
+    assert others(end) == others(start)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_there_and_back_again_keeps_every_byte(folder, tmp_path, dtype):
     start, step, end = tmp_path / "start", tmp_path / "step", tmp_path / "end"
@@ -87,22 +115,17 @@ def test_a_second_run_needs_leave_to_replace(folder, tmp_path):
 def test_a_number_too_large_for_the_dtype_is_refused_and_nothing_appears(
     folder, tmp_path
 ):
-    big = {name: np.zeros(e.shape, np.float32) + 1e6 for name, e in entries(folder)}
+    shapes = {
+        name: entry.shape for name, entry in safetensors.read_folder(folder).items()
+    }
+    big = {name: np.full(shape, 1e6, np.float32) for name, shape in shapes.items()}
     source, target = tmp_path / "big", tmp_path / "small"
-    source.mkdir()
-    announced = [(name, value.shape, value.dtype) for name, value in big.items()]
-    safetensors.write_folder(source, announced, iter(big.values()))
-    for file in others(folder):
-        (source / file).write_bytes((folder / file).read_bytes())
+    write_weights(source, folder, big)
     done = run(
         "launch.convert", f"--from_hf={source}", f"--to_hf={target}", "--dtype=float16"
     )
     assert_refused(done, "no finite float16", "expected")
     assert not target.exists()
-
-
-def entries(folder: Path):
-    return safetensors.read_folder(folder).items()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,13 @@ from transfer_reasoning.model import safetensors
 from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.config_file import write_config
 from transfer_reasoning.model.decoder import Params, abstract_params, param_axes
-from transfer_reasoning.model.names import HEAD, Row, check_coverage, rows
+from transfer_reasoning.model.names import (
+    HEAD,
+    Row,
+    check_coverage,
+    repeated_head,
+    rows,
+)
 from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.model.tensors import (
     Entry,
@@ -86,15 +92,17 @@ def save_folder(
     *,
     dtypes: Params | None = None,
     described: Mapping[str, Any] | None = None,
+    repeats_head: bool = False,
     on_bytes: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Write config.json and weights so that transformers loads them.
 
     Weights are rounded to `dtypes`, a tree like `params`, or keep their own where that
     is None. `described` is the config.json they began with, whose fields then stay.
-    Several processes call this together; the first writes.
+    With `repeats_head` a head that is tied is stored beside its embedding. Several
+    processes call this together; the first writes.
     """
-    table = rows(config)
+    table = rows(config) + [repeated_head(config)] * repeats_head
     dtypes = dtypes or jax.tree.map(lambda leaf: leaf.dtype, params)
     announced = [
         (name, row.shape, np.dtype(_at(dtypes, row.path)))
@@ -182,6 +190,11 @@ def stored_dtypes(folder: Path, config: ModelConfig) -> Params:
         tensors = {name: entries[name] for name in row.names(config.num_layers)}
         _put(dtypes, row.path, _common_dtype(tensors))
     return dtypes
+
+
+def repeats_head(folder: Path, config: ModelConfig) -> bool:
+    """Does a folder store its tied head beside the embedding, as Qwen3-0.6B does?"""
+    return config.tied_head and HEAD in safetensors.read_folder(folder)
 
 
 def _check_tied_head(entries: Mapping[str, Entry], config: ModelConfig) -> None:
