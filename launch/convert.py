@@ -18,7 +18,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict
 
-from launch import build, door, dry_run, models, weights
+from launch import build, door, dry_run, export, models, weights
 from transfer_reasoning.types import InputError
 
 _FROM_HF = flags.DEFINE_string("from_hf", None, "Hugging Face folder or hub id to read")
@@ -58,9 +58,9 @@ def main() -> None:
     origin = weights.read_origin(located, config, located.folder)
     origin = origin._replace(dtypes=None)  # written as they are now
     if _TO_HF.value:
-        weights.write_model(target, params, origin)
+        export.write_model(target, params, origin)
     else:
-        weights.write_step(target, params, origin)
+        export.write_step(target, params, origin)
     seconds = time.perf_counter() - began
     size = weights.nbytes(params)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -34,6 +34,11 @@ def tensors(folder: Path) -> dict[str, tuple[str, bytes]]:
     return found
 
 
+def shapes_of(folder: Path) -> dict[str, tuple[int, ...]]:
+    entries = safetensors.read_folder(folder)
+    return {name: entry.shape for name, entry in entries.items()}
+
+
 def others(folder: Path) -> dict[str, bytes]:
     """Every other file: config.json, tokenizer, chat template, generation config."""
     files = (p for p in folder.iterdir() if not p.name.startswith("model"))
