@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
+from jax.sharding import NamedSharding, PartitionSpec
 
 from transfer_reasoning.model import safetensors
 from transfer_reasoning.model.config import ModelConfig
@@ -229,11 +229,16 @@ def _host_parts(leaf: jax.Array, *, stacked: bool) -> Iterator[np.ndarray]:
         host = np.asarray(leaf)
         yield from host if stacked else [host]
         return
-    for part in leaf if stacked else [leaf]:
-        if part.is_fully_addressable:
-            yield np.asarray(part)
-        else:
-            yield np.asarray(multihost_utils.process_allgather(part, tiled=True))
+    sharding = leaf.sharding
+    assert isinstance(sharding, NamedSharding)
+    # Another process cannot see these shards, so each part is brought to every device.
+    everywhere = NamedSharding(sharding.mesh, PartitionSpec())
+    placed = None if leaf.is_fully_addressable else everywhere
+    if stacked:
+        take = jax.jit(lambda leaf, layer: leaf[layer], out_shardings=placed)
+        yield from (np.asarray(take(leaf, layer)) for layer in range(leaf.shape[0]))
+    else:
+        yield np.asarray(jax.jit(lambda leaf: leaf, out_shardings=placed)(leaf))
 
 
 def _at(tree: Params, path: tuple[str, ...]) -> Any:
