@@ -9,7 +9,7 @@ from launch.models import Located
 from transfer_reasoning.runtime.progress import Counter, reporter
 
 # A field of our own in the config.json beside an orbax step.
-REPEATS_HEAD = "stores_tied_head"
+REPEATS_HEAD = "_stores_tied_head"
 
 
 class Origin(NamedTuple):
