@@ -53,10 +53,10 @@ def load_model(model: ConfigDict, mesh: ConfigDict, *, seed: int = 0) -> Loaded:
     placed = layouts(mesh)
     if model.path:
         located = models.locate(model.path)
+        text = Text(Path(model.tokenizer or located.folder))  # soon told if broken
         config, params = weights.load(
             located, compute_dtype=model.compute_dtype, layout=placed.train
         )
-        text = Text(Path(model.tokenizer or located.folder))
         origin = weights.read_origin(located, config, text.folder)
     else:
         text = Text(Path(model.tokenizer))

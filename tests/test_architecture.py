@@ -15,6 +15,7 @@ CODE = ("transfer_reasoning", "launch", "configs", "analysis")
 MODULES = [file for folder in CODE for file in sorted(ROOT.glob(f"{folder}/**/*.py"))]
 LAYERS = (
     {"types"},
+    {"untrusted"},
     {"model", "objectives", "grading", "runtime", "text", "transferability"}
     | {"intervals", "shapes"},
     {"data", "sampling", "probes"},

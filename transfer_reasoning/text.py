@@ -7,11 +7,16 @@ one text, and then a trainer would score what was never sampled).
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from transfer_reasoning import untrusted
 from transfer_reasoning.types import InputError
+from transfer_reasoning.untrusted import shown
 
 Message = Mapping[str, str]
 
@@ -25,6 +30,9 @@ TOKENIZER_FILES = (
     "special_tokens_map.json",
     "generation_config.json",
 )
+MAX_TOKENIZER_BYTES = 32 << 20  # twice the largest of the four families
+# No context window holds a longer prompt, and no template needs this long.
+MAX_RENDERED_CHARACTERS, MAX_RENDER_S = 10_000_000, 3.0
 
 
 class Text:
@@ -38,30 +46,33 @@ class Text:
     """
 
     def __init__(self, folder: Path):
-        """Load from a folder.
+        """Load from a folder; code in it is never run.
 
         Raises:
-            InputError: the folder has no tokenizer, or an unreadable one.
+            InputError: the folder has no tokenizer, or one that cannot be used.
         """
-        if not (folder / "tokenizer.json").is_file():
-            raise InputError(
-                f"{folder} has no tokenizer.json; expected a Hugging Face folder with a"
-                " fast tokenizer"
-            )
-        from transformers import AutoTokenizer  # a second to import
+        fields = _check_files(folder)
+        from transformers import PreTrainedTokenizerFast  # a second to import
+        from transformers.utils import logging
 
+        logging.set_verbosity_error()  # warnings are about what is not used here
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
+            # tokenizer.json as it stands, whatever class tokenizer_config.json names.
+            self._tokenizer = PreTrainedTokenizerFast.from_pretrained(
+                folder, local_files_only=True
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            _check_template(fields.get("post_processor"))
+            self._opening = self._find_opening()
+        except Exception as error:  # tokenizers raises this very class
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(
                 f"{folder}: the tokenizer does not load ({reason}); expected"
                 " tokenizer.json and tokenizer_config.json of one model"
             ) from error
         self.folder = folder
-        self.vocab_size = len(self._tokenizer)
+        vocabulary = self._tokenizer.get_vocab()
+        self.vocab_size = 1 + max(vocabulary.values(), default=0)
+        self._check_special(fields)
         self.stop_ids = self._read_stop_ids()
 
     @property
@@ -87,30 +98,46 @@ class Text:
         Raises:
             InputError: there is no template, or it refuses the conversation.
         """
-        from jinja2 import TemplateError
+        from transformers.utils.chat_template_utils import _compile_jinja_template
 
-        if self._tokenizer.chat_template is None:
+        if not self._tokenizer.chat_template:
             raise InputError(
                 f"{self.folder} has no chat template; expected one in"
                 " tokenizer_config.json or chat_template.jinja: give prompts as text"
             )
         options = {} if thinking is None else {"enable_thinking": thinking}
         try:
-            return self._tokenizer.apply_chat_template(
-                list(messages), tokenize=False, add_generation_prompt=True, **options
-            )
-        except (TemplateError, ValueError) as error:
+            # What is compiled is kept, so the next line uses it, bounded.
+            template = _compile_jinja_template(self._tokenizer.get_chat_template())
+            template.environment.concat = _bounded_join
+            with _limited_time(MAX_RENDER_S):
+                return self._tokenizer.apply_chat_template(
+                    list(messages),
+                    tokenize=False,
+                    add_generation_prompt=True,
+                    **options,
+                )
+        except Exception as error:  # a template is a program, which can raise any
             raise InputError(
-                f"{self.folder}: the chat template refuses a conversation ({error});"
-                " expected roles in an order it knows"
+                f"{self.folder}: the chat template refuses a conversation"
+                f" ({error or type(error).__name__}); expected roles in an order it"
+                " knows, and a template that ends"
             ) from error
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids of `text` as it stands: nothing is added."""
-        return list(self.encode_all([text])[0])
+    def encode(self, text: str, *, document: bool = False) -> list[int]:
+        """Token ids of `text` as it stands.
+
+        A `document` stands alone: it opens with the begin-of-sequence token that this
+        tokenizer puts before a text by itself, if it does so, once. A chat template
+        writes that token on its own.
+        """
+        ids = list(self.encode_all([text])[0])
+        if document and tuple(ids[: len(self._opening)]) != self._opening:
+            return [*self._opening, *ids]
+        return ids
 
     def encode_all(self, texts: Iterable[str]) -> list[tuple[int, ...]]:
-        """`encode` of many texts at once."""
+        """Token ids of many texts as they stand."""
         # Lone surrogates cannot be encoded and crash fast tokenizers.
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         if not clean:
@@ -147,26 +174,137 @@ class Text:
             low, high = (low, middle) if holds(middle) else (middle + 1, high)
         return low
 
+    def _find_opening(self) -> tuple[int, ...]:
+        """What the tokenizer by itself puts before a text."""
+        encoded = self._tokenizer("a", return_special_tokens_mask=True)
+        own = encoded["special_tokens_mask"]
+        return tuple(encoded["input_ids"][: own.index(0) if 0 in own else 0])
+
+    def _check_special(self, fields: Mapping[str, Any]) -> None:
+        """A special token that is in no vocabulary would get an id nobody trained."""
+        if max(self._opening, default=0) >= self.vocab_size:
+            raise InputError(
+                f"{self.folder}: the post_processor of tokenizer.json adds ids"
+                f" {shown(self._opening)}; expected ids below {self.vocab_size}"
+            )
+        known = {token["content"] for token in fields.get("added_tokens") or ()}
+        known |= fields["model"]["vocab"].keys()
+        for name in ("bos_token", "eos_token"):
+            token = getattr(self._tokenizer, name)
+            if token is not None and token not in known:
+                raise InputError(
+                    f"{self.folder}: {name} is {shown(token)}, which tokenizer.json"
+                    " does not have; expected one of its tokens"
+                )
+
     def _read_stop_ids(self) -> tuple[int, ...]:
         ids = {self._tokenizer.eos_token_id} - {None}
-        file = self.folder / "generation_config.json"
-        if file.is_file():
-            try:
-                extra: Any = json.loads(file.read_text()).get("eos_token_id")
-            except (ValueError, AttributeError) as error:
+        file = untrusted.find(self.folder, "generation_config.json")
+        extra = untrusted.read_json(file).get("eos_token_id") if file else None
+        for token in extra if isinstance(extra, list) else [extra]:
+            if token is None:
+                continue
+            if type(token) is not int or not 0 <= token < self.vocab_size:
                 raise InputError(
-                    f"{file} is no JSON object ({error}); expected generation settings,"
-                    " or no such file"
-                ) from error
-            ids |= set(extra if isinstance(extra, list) else [extra]) - {None}
+                    f"{file}: eos_token_id holds {shown(token)}; expected token ids, 0"
+                    f" to {self.vocab_size - 1}"
+                )
+            ids.add(token)
         return tuple(sorted(ids))
+
+
+def _check_files(folder: Path) -> dict[str, Any]:
+    """tokenizer.json; all files a tokenizer is loaded from can be read safely."""
+    for name in ("config.json", "added_tokens.json", *TOKENIZER_FILES[1:]):
+        file = untrusted.find(folder, name)
+        if file and name.endswith(".json"):
+            untrusted.read_json(file)
+        elif file and file.stat().st_size > untrusted.MAX_JSON_BYTES:
+            raise InputError(
+                f"{file} has {file.stat().st_size} bytes; expected at most"
+                f" {untrusted.MAX_JSON_BYTES}"
+            )
+    file = untrusted.find(folder, TOKENIZER_FILES[0])
+    if file is None:
+        raise InputError(
+            f"{folder} has no tokenizer.json; expected a Hugging Face folder with a"
+            " fast tokenizer"
+        )
+    fields = untrusted.read_json(file, MAX_TOKENIZER_BYTES)
+    model = fields.get("model")
+    if not isinstance(model, dict) or model.get("type") != "BPE":
+        raise InputError(
+            f"{file}: model is {shown(model)}; expected one of type BPE, as all"
+            " supported families have"
+        )
+    # The first draws other tokens each time, the second crashes when it is broken.
+    for name in ("dropout", "continuing_subword_prefix"):
+        if model.get(name):
+            raise InputError(
+                f"{file}: {name} is {shown(model[name])}; expected null: it is not"
+                " supported"
+            )
+    if '"Precompiled"' in json.dumps(fields.get("normalizer")):
+        raise InputError(
+            f"{file}: normalizer has type 'Precompiled', of SentencePiece models; it is"
+            " not supported: expected one of a byte-level tokenizer"
+        )
+    return fields
+
+
+def _check_template(step: Any) -> None:
+    """Does a post-processor know the tokens it adds? Where not, tokenizers crashes."""
+    if not step:
+        return
+    for part in step.get("processors", ()):
+        _check_template(part)
+    if step["type"] == "TemplateProcessing":
+        pieces = [piece.get("SpecialToken") for piece in step["single"] + step["pair"]]
+        unknown = {piece["id"] for piece in pieces if piece} - step[
+            "special_tokens"
+        ].keys()
+        if unknown:
+            raise ValueError(f"post_processor adds {shown(min(unknown))} without an id")
+
+
+def _bounded_join(pieces: Iterable[str]) -> str:
+    """What a chat template has written, unless it is too much."""
+    length, written = 0, []
+    for piece in pieces:
+        length += len(piece)
+        if length > MAX_RENDERED_CHARACTERS:
+            raise ValueError(
+                f"it writes more than {MAX_RENDERED_CHARACTERS} characters"
+            )
+        written.append(piece)
+    return "".join(written)
+
+
+@contextmanager
+def _limited_time(seconds: float) -> Iterator[None]:
+    """End what takes more processor time; only the main thread can be interrupted."""
+
+    def stop(*_: Any) -> None:
+        raise ValueError(f"it takes more than {seconds:g} s")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:
     """Copy a folder's tokenizer files, byte for byte, beside exported weights."""
     for name in TOKENIZER_FILES:
-        if (source / name).is_file():
-            (target / name).write_bytes((source / name).read_bytes())
+        file = untrusted.find(source, name)
+        if file:
+            (target / name).write_bytes(file.read_bytes())
 
 
 def truncate_at_stop(text: str, stop_strings: Sequence[str]) -> str:

@@ -1,13 +1,19 @@
-"""One smoke study that several files look at; it is made when it is first wanted."""
+"""A smoke study and small models that several files look at, made when first wanted."""
 
+import dataclasses
 import pathlib
+import shutil
 import signal
 import threading
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from tests.launch.commands import STUDY, run
+from tests.tiny import TINY, random_params
+from transfer_reasoning.model import convert, safetensors
+from transfer_reasoning.small_suite.tokenizer import train_tokenizer
 
 if threading.current_thread() is threading.main_thread():
     # A shell's background job ignores Ctrl-C, and so would every command started here.
@@ -28,3 +34,34 @@ def smoke_study(tmp_path_factory) -> Finished:
     done = run(*STUDY, f"--workdir={workdir}")
     assert done.returncode == 0, done.stderr
     return Finished(workdir, done.stdout)
+
+
+@pytest.fixture(scope="session")
+def made_folders(tmp_path_factory) -> pathlib.Path:
+    """A small model of random weights, as one file and as two shards."""
+    whole = tmp_path_factory.mktemp("models") / "whole"
+    config = dataclasses.replace(TINY, vocab_size=320, tied_head=False)
+    convert.save_folder(whole, random_params(config), config)
+    rows = [{"problem": f"what is {n}", "response": f"it is {n}"} for n in range(100)]
+    train_tokenizer(whole, rows)
+    sharded = pathlib.Path(shutil.copytree(whole, whole.with_name("sharded")))
+    entries = safetensors.read_folder(whole)
+    announced = [(name, e.shape, e.dtype) for name, e in entries.items()]
+    arrays = (
+        np.memmap(e.file, e.dtype, "r", e.offset, e.shape) for e in entries.values()
+    )
+    safetensors.write_folder(sharded, announced, arrays, max_shard_bytes=125_000)
+    (sharded / safetensors.SINGLE).unlink()
+    return whole.parent
+
+
+@pytest.fixture
+def model_folder(made_folders, tmp_path) -> pathlib.Path:
+    """A good model folder of one file, to be broken."""
+    return pathlib.Path(shutil.copytree(made_folders / "whole", tmp_path / "model"))
+
+
+@pytest.fixture
+def sharded_folder(made_folders, tmp_path) -> pathlib.Path:
+    """A good model folder of two shards, to be broken."""
+    return pathlib.Path(shutil.copytree(made_folders / "sharded", tmp_path / "model"))

@@ -50,12 +50,14 @@ def prompt_ids(row: Row, text: Text, *, thinking: bool | None) -> tuple[int, ...
         return tuple(row["prompt_tokens"])
     if "messages" in row:
         return tuple(text.prompt(row["messages"], thinking=thinking))
-    return tuple(text.encode(row["prompt"]))
+    return tuple(text.encode(row["prompt"], document=True))
 
 
 def scored_ids(row: Row, text: Text) -> tuple[int, ...]:
     """Token ids of something to score."""
-    return tuple(row["tokens"] if "tokens" in row else text.encode(row["text"]))
+    if "tokens" in row:
+        return tuple(row["tokens"])
+    return tuple(text.encode(row["text"], document=True))
 
 
 def check_ids(

@@ -8,10 +8,13 @@ name, every field that would change the mathematics; `to_hf` writes one back.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from transfer_reasoning.model import supported
 from transfer_reasoning.types import InputError
+from transfer_reasoning.untrusted import shown
 
 ARCHITECTURES = {
     "qwen3": "Qwen3ForCausalLM",
@@ -29,6 +32,20 @@ LIMITS = {
     "num_key_value_heads": 1_024,
     "head_dim": 1_024,
     "vocab_size": 4_194_304,
+    "max_position_embeddings": 16_777_216,
+}
+
+# Fields that are read below.
+READ = LIMITS.keys() | {
+    *("model_type", "rms_norm_eps", "tie_word_embeddings", "attention_bias"),
+    *("rope_theta", "rope_scaling", "rope_parameters"),
+    *("partial_rotary_factor", "original_max_position_embeddings"),
+}
+ROPE_FIELDS = {
+    "default": {"rope_type", "type", "rope_theta", "original_max_position_embeddings"},
+}
+ROPE_FIELDS["llama3"] = ROPE_FIELDS["default"] | {
+    *("factor", "low_freq_factor", "high_freq_factor"),
 }
 
 
@@ -73,8 +90,9 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if self.num_heads % self.num_kv_heads:
             raise InputError(
-                f"num_heads is {self.num_heads} and num_kv_heads {self.num_kv_heads};"
-                " expected a multiple: give each key/value head equally many queries"
+                f"num_heads is {self.num_heads} and num_kv_heads {self.num_kv_heads}"
+                " (num_attention_heads and num_key_value_heads in config.json);"
+                " expected a multiple: each key/value head has equally many queries"
             )
         if self.head_dim % 2:
             raise InputError(
@@ -101,40 +119,38 @@ def from_hf(raw: Mapping[str, Any]) -> ModelConfig:
     Raises:
         InputError: a field is missing, out of range, or asks for arithmetic this
             decoder does not do (MoE, sliding window in use, soft-capping, another
-            activation, quantisation); the message names the field.
+            activation, quantisation), or may do so, being unknown; the message names
+            the field.
     """
     family = raw.get("model_type")
-    if family not in ARCHITECTURES:
+    if not isinstance(family, str) or family not in ARCHITECTURES:
         raise InputError(
-            f"model_type is {family!r}; expected one of {', '.join(ARCHITECTURES)}"
+            f"config.json field 'model_type' is {shown(family)}; expected one of"
+            f" {', '.join(ARCHITECTURES)}"
         )
-    _refuse_unsupported(raw, family)
     sizes = {name: _size(raw, name) for name in LIMITS if name != "head_dim"}
-    heads = sizes["num_attention_heads"]
-    head_dim = (
-        _size(raw, "head_dim")
-        if raw.get("head_dim") is not None
-        else sizes["hidden_size"] // heads
-    )
+    supported.check_fields(raw, family, ARCHITECTURES[family], read=READ)
+    supported.check_window(raw, family, num_layers=sizes["num_hidden_layers"])
     theta, scaling = _rope(raw)
+    bias = _flag(raw, "attention_bias")
     return ModelConfig(
         vocab_size=sizes["vocab_size"],
         num_layers=sizes["num_hidden_layers"],
         width=sizes["hidden_size"],
-        num_heads=heads,
+        num_heads=sizes["num_attention_heads"],
         num_kv_heads=sizes["num_key_value_heads"],
-        head_dim=head_dim,
+        head_dim=_head_dim(raw, family),
         mlp_width=sizes["intermediate_size"],
         rope_theta=theta,
         rope_scaling=scaling,
-        norm_eps=float(_required(raw, "rms_norm_eps")),
+        norm_eps=_number(raw, "rms_norm_eps", least=1e-30, most=1.0),
         # Qwen2's bias is built into its class (query, key, value only); elsewhere
         # `attention_bias` puts one on all four projections.
-        qkv_bias=family == "qwen2" or bool(raw.get("attention_bias", False)),
-        output_bias=family != "qwen2" and bool(raw.get("attention_bias", False)),
+        qkv_bias=family == "qwen2" or bias,
+        output_bias=family != "qwen2" and bias,
         qk_norm=family == "qwen3",
-        tied_head=bool(raw.get("tie_word_embeddings", False)),
-        max_positions=int(raw.get("max_position_embeddings", 40_960)),
+        tied_head=_flag(raw, "tie_word_embeddings"),
+        max_positions=sizes["max_position_embeddings"],
         family=family,
     )
 
@@ -187,63 +203,104 @@ def _required(raw: Mapping[str, Any], name: str) -> Any:
     return raw[name]
 
 
-def _size(raw: Mapping[str, Any], name: str) -> int:
-    value = _required(raw, name)
+def _size(raw: Mapping[str, Any], name: str, limit: str = "") -> int:
+    value, most = _required(raw, name), LIMITS[limit or name]
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InputError(f"config.json field {name!r} is {value!r}; expected an int")
-    if not 1 <= value <= LIMITS[name]:
         raise InputError(
-            f"config.json field {name!r} is {value}; expected 1 to {LIMITS[name]}"
+            f"config.json field {name!r} is {shown(value)}; expected an int"
+        )
+    if not 1 <= value <= most:
+        raise InputError(
+            f"config.json field {name!r} is {shown(value)}; expected 1 to {most}"
         )
     return value
 
 
+def _number(raw: Mapping[str, Any], name: str, *, least: float, most: float) -> float:
+    value = _required(raw, name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not least <= value <= most:  # not-a-number is in no range
+        raise InputError(
+            f"config.json field {name!r} is {shown(value)}; expected a number from"
+            f" {least:g} to {most:g}"
+        )
+    return float(value)
+
+
+def _flag(raw: Mapping[str, Any], name: str) -> bool:
+    value = raw.get(name)
+    if not isinstance(value, bool | None):
+        raise InputError(
+            f"config.json field {name!r} is {shown(value)}; expected true or false"
+        )
+    return bool(value)
+
+
+def _head_dim(raw: Mapping[str, Any], family: str) -> int:
+    """As given, or what the family's class in transformers takes instead."""
+    if raw.get("head_dim") is not None:
+        return _size(raw, "head_dim")
+    if family == "qwen3" and "head_dim" not in raw:
+        return 128
+    width, heads = raw["hidden_size"], raw["num_attention_heads"]
+    if width % heads:
+        raise InputError(
+            f"config.json fields 'hidden_size' and 'num_attention_heads' are {width}"
+            f" and {heads}; expected a multiple where 'head_dim' is not given"
+        )
+    return width // heads
+
+
 def _rope(raw: Mapping[str, Any]) -> tuple[float, Llama3Rope | None]:
     """Rotary base and rescaling from either spelling of the config."""
-    rope = dict(raw.get("rope_parameters") or raw.get("rope_scaling") or {})
+    rope = _rope_fields(raw)
     kind = rope.get("rope_type", rope.get("type", "default"))
-    theta = float(rope.get("rope_theta", raw.get("rope_theta", 10_000.0)))
+    if str(kind) not in ROPE_FIELDS or rope.get("type", kind) != kind:
+        raise InputError(
+            f"config.json field 'rope_type' is {shown(kind)}, 'type'"
+            f" {shown(rope.get('type'))}; expected 'default' or 'llama3', in both where"
+            " both are given: other rescalings are not implemented"
+        )
+    for name in sorted(rope.keys() - ROPE_FIELDS[kind]):
+        if not supported.is_neutral(name, rope[name]):
+            raise InputError(
+                f"config.json field {name!r} of rope type {kind!r} is"
+                f" {shown(rope[name])}; expected it unset: it is not implemented"
+            )
+    theta = _number(rope, "rope_theta", least=1.0, most=1e15)
     if kind == "default":
         return theta, None
-    if kind != "llama3":
-        raise InputError(
-            f"rope_type is {kind!r}; expected 'default' or 'llama3': other rescalings"
-            " are not implemented"
-        )
-    original = rope.get("original_max_position_embeddings")
+    name = "original_max_position_embeddings"
+    low = _number(rope, "low_freq_factor", least=1e-3, most=1e3)
+    original = raw | rope if rope.get(name) else {name: raw["max_position_embeddings"]}
     return theta, Llama3Rope(
-        factor=float(_required(rope, "factor")),
-        low_freq_factor=float(_required(rope, "low_freq_factor")),
-        high_freq_factor=float(_required(rope, "high_freq_factor")),
-        original_max_positions=int(
-            original
-            if original is not None
-            else _required(raw, "max_position_embeddings")
+        factor=_number(rope, "factor", least=1.0, most=1e6),
+        low_freq_factor=low,
+        high_freq_factor=_number(
+            rope, "high_freq_factor", least=math.nextafter(low, math.inf), most=1e3
         ),
+        original_max_positions=_size(original, name, "max_position_embeddings"),
     )
 
 
-def _refuse_unsupported(raw: Mapping[str, Any], family: str) -> None:
-    # transformers' Mistral class slides over 4,096 positions where nothing is said.
-    window = raw.get("sliding_window", 4096 if family == "mistral" else None)
-    uses_window = window is not None and (
-        raw.get("use_sliding_window", family == "mistral")
-    )
-    refusals = {
-        "hidden_act": raw.get("hidden_act", "silu") != "silu",
-        "sliding_window": bool(uses_window),
-        "layer_types": "sliding_attention" in (raw.get("layer_types") or ()),
-        "attention_bias": family == "mistral" and bool(raw.get("attention_bias")),
-        "quantization_config": raw.get("quantization_config") is not None,
-        "num_experts": bool(raw.get("num_experts") or raw.get("num_local_experts")),
-        "attn_logit_softcapping": raw.get("attn_logit_softcapping") is not None,
-        "final_logit_softcapping": raw.get("final_logit_softcapping") is not None,
-        "mlp_bias": bool(raw.get("mlp_bias", False)),
-        "pretraining_tp": raw.get("pretraining_tp", 1) not in (None, 1),
-    }
-    for name, refused in refusals.items():
-        if refused:
+def _rope_fields(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What the config says of rotary embedding in any of its places, which agree."""
+    rope: dict[str, Any] = {}
+    places = [raw.get("rope_parameters"), raw.get("rope_scaling")]
+    names = ("rope_theta", "partial_rotary_factor", "original_max_position_embeddings")
+    places.append({name: raw.get(name) for name in names})
+    for place in places:
+        if not isinstance(place, dict | None):
             raise InputError(
-                f"config.json field {name!r} is {raw.get(name)!r}, which changes the"
-                " arithmetic; expected it unset: this decoder does not implement it"
+                f"config.json field 'rope_parameters' or 'rope_scaling' is"
+                f" {shown(place)}; expected an object"
             )
+        given = {n: v for n, v in (place or {}).items() if v is not None}
+        for name, value in given.items():
+            if rope.setdefault(name, value) != value:
+                raise InputError(
+                    f"config.json field {name!r} is both {shown(rope[name])} and"
+                    f" {shown(value)}; expected one value: its old and new places"
+                    " disagree"
+                )
+    return {"rope_theta": 10_000.0} | rope  # transformers' own

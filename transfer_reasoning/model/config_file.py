@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from transfer_reasoning import untrusted
 from transfer_reasoning.model.config import ModelConfig, from_hf, to_hf
 from transfer_reasoning.types import InputError
 
@@ -15,22 +16,14 @@ def read_description(folder: Path) -> dict[str, Any]:
     """The fields of `folder/config.json`, as they are.
 
     Raises:
-        InputError: there is no such file, or it holds no JSON object.
+        InputError: there is no such file, or none that can be used.
     """
-    file = folder / CONFIG
-    if not file.is_file():
+    file = untrusted.find(folder, CONFIG)
+    if file is None:
         raise InputError(
             f"{folder} has no {CONFIG}; expected a Hugging Face model folder"
         )
-    try:
-        fields = json.loads(file.read_text())
-    except ValueError as error:
-        raise InputError(
-            f"{file} is not JSON ({error}); expected a model's config"
-        ) from error
-    if not isinstance(fields, dict):
-        raise InputError(f"{file} is no JSON object; expected a model's config")
-    return fields
+    return untrusted.read_json(file)
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -42,7 +35,7 @@ def read_config(folder: Path) -> ModelConfig:
     fields = read_description(folder)
     try:
         return from_hf(fields)
-    except (TypeError, ValueError) as error:
+    except InputError as error:
         raise InputError(f"{folder / CONFIG}: {error}") from error
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.tensors import Entry
 from transfer_reasoning.types import InputError
+from transfer_reasoning.untrusted import shown
 
 HEAD = "lm_head.weight"
 
@@ -113,8 +114,9 @@ def check_coverage(
     extra = sorted(entries.keys() - expected.keys() - {HEAD})
     if extra:
         raise InputError(
-            f"{folder} has {len(extra)} unexpected tensors, the first {extra[0]!r};"
-            " expected only weights that config.json describes"
+            f"{folder} has {len(extra)} unexpected tensors, the first"
+            f" {shown(extra[0])} in {entries[extra[0]].file}; expected only weights"
+            " that config.json describes"
         )
     for name, shape in expected.items():
         if entries[name].shape != shape:

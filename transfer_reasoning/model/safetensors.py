@@ -9,15 +9,18 @@ Only safetensors are read: pickled checkpoints can run code.
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
 
+from transfer_reasoning import untrusted
 from transfer_reasoning.model.tensors import Entry, file_order
 from transfer_reasoning.types import InputError
+from transfer_reasoning.untrusted import shown
 
 DTYPES = {
     "F64": np.dtype(np.float64),
@@ -26,7 +29,10 @@ DTYPES = {
     "BF16": np.dtype(ml_dtypes.bfloat16),
 }
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-MAX_HEADER_BYTES = 100_000_000
+FIELDS = {"dtype", "shape", "data_offsets"}
+MAX_SIZE, MAX_DIMENSIONS = 1 << 48, 8  # of a tensor, in any use; ours have two
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+SHARD_NAME = re.compile(r"\w[\w.-]*\.safetensors", re.ASCII)
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 MAX_SHARD_BYTES = 5_000_000_000
@@ -36,46 +42,48 @@ def read_folder(folder: Path) -> dict[str, Entry]:
     """All tensors of a Hugging Face folder, by name, without reading their bytes.
 
     Raises:
-        InputError: no weights, a shard that is missing or unsafe to open, a broken
-            header, or a tensor that lies in two shards; the message names the file.
+        InputError: no weights, or other than safetensors; a shard that is missing or
+            unsafe to open; a broken header or index; a tensor that lies in two shards
+            or not where the index says; the message names file and tensor.
     """
+    file = untrusted.find(folder, INDEX)
+    if file is None:
+        return read_header(_find_single(folder))
+    fields = untrusted.read_json(file)
+    index = _weight_map(file, fields.get("weight_map"))
     entries: dict[str, Entry] = {}
-    for file in _files(folder):
-        for name, entry in read_header(file).items():
+    left = untrusted.MAX_JSON_BYTES
+    for shard in sorted(set(index.values())):
+        held, length = _read_header(_find_shard(folder, shard), left)
+        left -= length
+        for name in held:
             if name in entries:
                 raise InputError(
-                    f"tensor {name!r} is in both {entries[name].file.name} and"
-                    f" {file.name}; expected it once: the folder mixes two models"
+                    f"tensor {shown(name)} is in both {entries[name].file} and"
+                    f" {shard}; expected it once: the folder mixes two models"
                 )
-            entries[name] = entry
+            if index.get(name) != shard:
+                raise InputError(
+                    f"{folder / shard}: tensor {shown(name)} is not of this file by"
+                    f" {INDEX}; expected every tensor there: download both again"
+                )
+        entries |= held
+    for name in sorted(index.keys() - entries.keys()):
+        raise InputError(
+            f"{folder / index[name]}: tensor {shown(name)} is not there, where {INDEX}"
+            " says it is; expected it: download both files again"
+        )
+    _check_total(file, fields.get("metadata"), entries)
     return entries
 
 
 def read_header(file: Path) -> dict[str, Entry]:
-    """The tensors one safetensors file holds."""
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if size < 8 or length > min(MAX_HEADER_BYTES, size - 8):
-            raise InputError(
-                f"{file}: header of {length} bytes in a file of {size}; expected a"
-                " safetensors file: it may be cut off, download it again"
-            )
-        try:
-            header = json.loads(stream.read(length))
-        except ValueError as error:
-            raise InputError(
-                f"{file}: header is not JSON ({error}); expected a safetensors file"
-            ) from error
-    if not isinstance(header, dict):
-        raise InputError(
-            f"{file}: header is {type(header).__name__}; expected a safetensors file"
-        )
-    header.pop("__metadata__", None)
-    return {
-        name: _entry(file, name, fields, 8 + length, size)
-        for name, fields in header.items()
-    }
+    """The tensors one safetensors file holds.
+
+    Raises:
+        InputError: the header is broken, or its tensors do not fill the file exactly.
+    """
+    return _read_header(file, untrusted.MAX_JSON_BYTES)[0]
 
 
 def write_folder(
@@ -105,60 +113,169 @@ def write_folder(
         (folder / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
 
 
-def _files(folder: Path) -> list[Path]:
-    if (folder / INDEX).is_file():
-        try:
-            weight_map = json.loads((folder / INDEX).read_text())["weight_map"]
-            names = sorted(set(weight_map.values()))
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+def _weight_map(file: Path, index: Any) -> dict[str, str]:
+    """Which shard holds which tensor."""
+    if not isinstance(index, dict) or not index:
+        raise InputError(
+            f"{file}: weight_map is {shown(index)}; expected the names of shards by the"
+            " names of tensors"
+        )
+    for tensor, shard in index.items():
+        if not isinstance(shard, str) or not SHARD_NAME.fullmatch(shard):
             raise InputError(
-                f"{folder / INDEX}: no readable weight_map ({error}); expected the"
-                " index that transformers writes"
-            ) from error
-    elif (folder / SINGLE).is_file():
-        names = [SINGLE]
-    else:
-        found = ", ".join(sorted(path.name for path in folder.iterdir())[:5])
+                f"{file} puts tensor {shown(tensor)} in {shown(shard)}; expected a"
+                " plain '*.safetensors' file name"
+            )
+    if os.path.lexists(file.parent / SINGLE) and SINGLE not in index.values():
         raise InputError(
-            f"{folder} has no {SINGLE} and no {INDEX} (it has: {found or 'nothing'});"
-            " expected a Hugging Face folder with safetensors weights"
+            f"{file} does not name {SINGLE}, which is there too; expected one model:"
+            " take one of them away"
         )
-    return [_safe_shard(folder, name) for name in names]
+    return index
 
 
-def _safe_shard(folder: Path, name: str) -> Path:
-    """A shard named by the index; it may not lead out of the folder."""
-    if Path(name).name != name or not name.endswith(".safetensors"):
-        raise InputError(
-            f"{folder / INDEX} names shard {name!r}; expected a plain"
-            " '*.safetensors' file name"
+def _find_single(folder: Path) -> Path:
+    """The file of a folder without an index."""
+    file = untrusted.find(folder, SINGLE)
+    if file is None:
+        raise InputError(_no_weights(folder))
+    return file
+
+
+def _no_weights(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir())
+    pickles = [name for name in names if name.endswith(PICKLES)]
+    if pickles:
+        return (
+            f"{folder} has no {SINGLE} but {shown(pickles[0])}; expected safetensors: a"
+            " pickle can run code; load it where you trust it and save it with"
+            " save_pretrained"
         )
-    if not (folder / name).is_file():
+    return (
+        f"{folder} has no {SINGLE} and no {INDEX} (it has: {shown(names[:6])});"
+        " expected a Hugging Face folder with safetensors weights"
+    )
+
+
+def _find_shard(folder: Path, name: str) -> Path:
+    file = untrusted.find(folder, name)
+    if file is None:
         raise InputError(
             f"{folder} has no shard {name}, which its index names; expected every"
             " shard: download the missing one"
         )
-    return folder / name
+    return file
 
 
-def _entry(file: Path, name: str, fields: Mapping, start: int, size: int) -> Entry:
-    try:
-        dtype = DTYPES[fields["dtype"]]
-        shape = tuple(int(n) for n in fields["shape"])
-        begin, end = (int(n) for n in fields["data_offsets"])
-    except (KeyError, TypeError, ValueError) as error:
+def _check_total(file: Path, metadata: Any, entries: Mapping[str, Entry]) -> None:
+    """Is the index's `total_size` (bytes) near the truth? Tools count a tied head or
+    another dtype, and write floats, so it need not be equal."""
+    total = metadata.get("total_size") if isinstance(metadata, dict) else None
+    size = sum(entry.nbytes for entry in entries.values())
+    number = isinstance(total, int | float) and not isinstance(total, bool)
+    if total is not None and not (number and size / 4 <= total <= size * 4):
         raise InputError(
-            f"{file}: tensor {name!r} has header {dict(fields)!r}; expected dtype"
-            f" ({', '.join(DTYPES)}), shape and data_offsets"
-        ) from error
-    if end - begin != math.prod(shape) * dtype.itemsize or not (
-        0 <= begin <= end <= size - start
+            f"{file}: total_size is {shown(total)} and the tensors have {size} bytes;"
+            " expected the two alike: is the index of another model?"
+        )
+
+
+def _read_header(file: Path, max_bytes: int) -> tuple[dict[str, Entry], int]:
+    """The tensors of a file, and the length of its header in bytes."""
+    with untrusted.opened(file) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        length = int.from_bytes(stream.read(8), "little")
+        if size < 8 or length > size - 8:
+            raise InputError(
+                f"{file}: header of {length} bytes in a file of {size}; expected a"
+                " safetensors file: it may be cut off, download it again"
+            )
+        if length > max_bytes:
+            raise InputError(
+                f"{file}: header of {length} bytes; expected at most"
+                f" {untrusted.MAX_JSON_BYTES} in all shards together"
+            )
+        header = untrusted.parse_json(stream.read(length), f"{file}: header")
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(
+        isinstance(value, str) for value in metadata.values()
     ):
         raise InputError(
-            f"{file}: tensor {name!r} of shape {shape} claims bytes {begin} to {end} of"
-            f" {size - start}; expected them inside the file: it may be cut off"
+            f"{file}: __metadata__ is {shown(metadata)}; expected texts by name"
         )
-    return Entry(file, dtype, shape, start + begin)
+    entries = {
+        name: _entry(f"{file}: tensor {shown(name)}", file, fields)
+        for name, fields in header.items()
+    }
+    _check_cover(file, entries, size - 8 - length)
+    start = 8 + length
+    moved = {name: e._replace(offset=start + e.offset) for name, e in entries.items()}
+    return moved, length
+
+
+def _entry(where: str, file: Path, fields: Any) -> Entry:
+    """A tensor of a header; its offset is from the end of the header."""
+    if not isinstance(fields, dict) or fields.keys() != FIELDS:
+        raise InputError(
+            f"{where} has header {shown(fields)}; expected dtype, shape and"
+            " data_offsets"
+        )
+    dtype = fields["dtype"]
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise InputError(
+            f"{where} has dtype {shown(dtype)}; expected {', '.join(DTYPES)}"
+        )
+    shape, offsets = fields["shape"], fields["data_offsets"]
+    if not _are_sizes(shape) or len(shape) > MAX_DIMENSIONS:
+        raise InputError(
+            f"{where} has shape {shown(shape)}; expected at most {MAX_DIMENSIONS} sizes"
+        )
+    if not _are_sizes(offsets) or len(offsets) != 2:
+        raise InputError(
+            f"{where} has data_offsets {shown(offsets)}; expected begin and end, bytes"
+        )
+    entry = Entry(file, DTYPES[dtype], tuple(shape), offsets[0])
+    if offsets[1] - offsets[0] != entry.nbytes:
+        raise InputError(
+            f"{where} of shape {entry.shape} and dtype {dtype} claims bytes"
+            f" {offsets[0]} to {offsets[1]}; expected {entry.nbytes} of them"
+        )
+    return entry
+
+
+def _are_sizes(value: Any) -> bool:
+    """Whole numbers from 0; true is none, nor is 1.0."""
+    return isinstance(value, list) and all(
+        type(number) is int and 0 <= number <= MAX_SIZE for number in value
+    )
+
+
+def _check_cover(file: Path, entries: Mapping[str, Entry], size: int) -> None:
+    """Do the tensors fill the `size` bytes after the header, each byte once?"""
+    places = sorted(
+        (entry.offset, entry.offset + entry.nbytes, name)
+        for name, entry in entries.items()
+    )
+    for begin, stop, name in places:
+        if stop > size:
+            raise InputError(
+                f"{file}: tensor {shown(name)} claims bytes {begin} to {stop} of"
+                f" {size}; expected them inside the file: it may be cut off"
+            )
+    end = 0
+    for begin, stop, name in places:
+        if begin != end:
+            relation = "overlaps the one" if begin < end else "leaves a hole to the one"
+            raise InputError(
+                f"{file}: tensor {shown(name)} {relation} before it, which ends at byte"
+                f" {end}; it begins at {begin}; expected tensors back to back"
+            )
+        end = stop
+    if end != size:
+        raise InputError(
+            f"{file}: {size - end} bytes follow the last tensor; expected none:"
+            " download it again"
+        )
 
 
 def _split_shards(tensors: list, limit: int) -> list[list]:

@@ -19,7 +19,7 @@ from transfer_reasoning.probes.token_shift import token_shift
 PCA_TOKENS = 128
 JOINT = "  "  # between columns, as in the paper's script
 
-Encode = Callable[[str], list[int]]
+Encode = Callable[..., list[int]]  # text, document=False
 Record = Mapping[str, Any]
 
 
@@ -91,7 +91,7 @@ def _with_gold(record: Record, encode: Encode, max_tokens: int) -> Text:
 
 def _question(record: Record, encode: Encode) -> Text:
     columns = [*record["fields"].values(), *record["gold"].values()]
-    return Text(tuple(encode(JOINT.join(map(str, columns)))), 0)
+    return Text(tuple(encode(JOINT.join(map(str, columns)), document=True)), 0)
 
 
 def _layer(layer: LayerShift) -> dict[str, Any]:

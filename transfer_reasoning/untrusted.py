@@ -1,0 +1,153 @@
+"""Files from elsewhere: found inside their folder, opened without waiting, read within
+bounds, parsed to the letter, and shown in one line.
+
+A checkpoint is somebody else's work. Nothing here follows a link out of its folder,
+waits for a pipe, allocates what a file merely claims, or picks one of two values.
+"""
+
+import json
+import os
+import re
+import reprlib
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from transfer_reasoning.types import InputError
+
+# The header of the largest decoder within `model.config.LIMITS` takes 1 MB, that of a
+# 32B model 100 kB; parsed, JSON takes up to twenty times its size.
+MAX_JSON_BYTES = 4 << 20
+# Lists and objects of one file, 64 bytes and more each. Tokenizers have the most, a
+# list for every merge: 600,000 in the largest known.
+MAX_CONTAINERS = 1_000_000
+HALF_PAIR = re.compile("[\ud800-\udfff]")
+
+_short = reprlib.Repr()
+_short.maxlevel, _short.maxstring, _short.maxother, _short.maxlong = 2, 120, 120, 40
+
+
+def shown(value: Any) -> str:
+    """`repr` of a value from elsewhere: at most a line, without control characters."""
+    text = _short.repr(value)
+    return text if len(text) <= 160 else f"{text[:157]}..."
+
+
+def find(folder: Path, name: str) -> Path | None:
+    """A file of a checkpoint's folder; None where there is none.
+
+    Raises:
+        InputError: it is a directory, pipe or device, or a link that leads out of the
+            folder. The hub's cache may link to the blobs of the same repository.
+    """
+    file = folder / name
+    if not os.path.lexists(file):
+        return None
+    home, target = (Path(os.path.realpath(path)) for path in (folder, file))
+    blobs = home.parent.parent / "blobs"
+    cached = home.parent.name == "snapshots" and target.parent == blobs
+    if not (target.is_relative_to(home) or cached):
+        raise InputError(
+            f"{file} is a link out of its folder, to {shown(str(target))}; expected a"
+            " file in the folder: copy it there"
+        )
+    if not target.is_file():
+        raise InputError(f"{file} is no regular file; expected one: download it again")
+    return file
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[BinaryIO]:
+    """A file to read; one that is no regular file is not waited for.
+
+    Raises:
+        InputError: it cannot be opened, or is no regular file.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be opened ({error.strerror}); expected a file to read"
+        ) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InputError(f"{file} is no regular file; expected one: download it again")
+    with open(descriptor, "rb") as stream:
+        yield stream
+
+
+def read_json(file: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        InputError: the file cannot be read, is larger than `max_bytes`, or holds no
+            JSON object.
+    """
+    with opened(file) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > max_bytes:
+            raise InputError(
+                f"{file} has {size} bytes; expected at most {max_bytes}: no checkpoint"
+                " that can be used here needs more"
+            )
+        return parse_json(stream.read(max_bytes), str(file))
+
+
+def parse_json(data: bytes, where: str) -> dict[str, Any]:
+    """The JSON object in `data`, which comes from `where`.
+
+    Raises:
+        InputError: it is no UTF-8 or JSON, holds a key twice, NaN, an infinity or half
+            a surrogate pair, nests too deep, has too many parts, or is no object.
+    """
+    try:
+        if data.count(b"[") + data.count(b"{") > MAX_CONTAINERS:
+            raise ValueError(f"more than {MAX_CONTAINERS} lists and objects")
+        text = data.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        if "\\u" in text:  # the only way to half a pair
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        place = ".".join(map(str, _half_pair(value) or ()))
+        raise InputError(
+            f"{where}: field {shown(place)} holds half a surrogate pair; expected text"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{where} is not JSON ({error}); expected a JSON object"
+        ) from error
+    if not isinstance(value, dict):
+        raise InputError(
+            f"{where} is no JSON object but {type(value).__name__}; expected one"
+        )
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for name, item in pairs:
+        if name in value:
+            raise ValueError(f"{shown(name)} comes twice")
+        value[name] = item
+    return value
+
+
+def _half_pair(value: Any) -> list[str | int] | None:
+    """Where a JSON value holds half a surrogate pair: names and numbers that lead
+    there."""
+    if isinstance(value, str):
+        return [] if HALF_PAIR.search(value) else None
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    for name, item in value.items() if isinstance(value, dict) else ():
+        named = isinstance(name, str) and HALF_PAIR.search(name)
+        path = [] if named else _half_pair(item)
+        if path is not None:
+            return [name, *path]
+    return None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
