@@ -8,6 +8,8 @@ from transfer_reasoning.types import InputError
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*"]
+# Mistral's repositories hold all weights a second time, in another form.
+HUB_IGNORED = ["consolidated*", "*/*"]
 
 
 class Located(NamedTuple):
@@ -72,7 +74,9 @@ def _fetched(name: str, files: list[str]) -> Path:
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=files))
+        return Path(
+            snapshot_download(name, allow_patterns=files, ignore_patterns=HUB_IGNORED)
+        )
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise InputError(
             f"model {name!r} is no directory here and cannot be fetched from the hub"

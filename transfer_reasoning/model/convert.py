@@ -103,9 +103,9 @@ def save_folder(
     processes call this together; the first writes.
     """
     table = rows(config) + [repeated_head(config)] * repeats_head
-    dtypes = dtypes or jax.tree.map(lambda leaf: leaf.dtype, params)
+    written = dtypes or jax.tree.map(lambda leaf: leaf.dtype, params)
     announced = [
-        (name, row.shape, np.dtype(_at(dtypes, row.path)))
+        (name, row.shape, np.dtype(_at(written, row.path)))
         for row in table
         for name in row.names(config.num_layers)
     ]
@@ -121,7 +121,7 @@ def save_folder(
             continue
         return
     folder.mkdir(parents=True, exist_ok=True)
-    name = np.dtype(dtypes["embedding"]).name
+    name = np.dtype(written["embedding"]).name
     write_config(folder, config, dtype=name, described=described)
     safetensors.write_folder(folder, announced, arrays(), on_bytes=on_bytes)
 
@@ -166,7 +166,7 @@ def _interval(bounds: list[range], sizes: tuple[int, ...]) -> range:
     return range(bounds[0].start * inner, bounds[0].stop * inner)
 
 
-def _bounds(index: tuple[slice, ...], shape: tuple[int, ...]) -> Bounds:
+def _bounds(index: Any, shape: tuple[int, ...]) -> Bounds:
     """An index with its ends written out, so that equal ones compare equal."""
     ends = (part.indices(n)[:2] for part, n in zip(index, shape, strict=True))
     return tuple(range(*pair) for pair in ends)

@@ -15,9 +15,9 @@ import numpy as np
 from transfer_reasoning.model.config import Llama3Rope, ModelConfig
 
 # Coefficients of x^6 down to x^2 in SLEEF's single-precision exponential.
-_EXPONENTIAL = np.float64(
-    np.float32([0.00136324647, 0.00836596917, 0.0416710824, 0.166665524, 0.499999851])
-)
+_EXPONENTIAL = np.array(
+    [0.00136324647, 0.00836596917, 0.0416710824, 0.166665524, 0.499999851], np.float32
+).astype(np.float64)
 
 
 def inverse_frequencies(config: ModelConfig) -> np.ndarray:
