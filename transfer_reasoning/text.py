@@ -64,9 +64,8 @@ class Text:
             _check_template(fields.get("post_processor"))
             self._opening = self._find_opening()
         except Exception as error:  # tokenizers raises this very class
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(
-                f"{folder}: the tokenizer does not load ({reason}); expected"
+                f"{folder}: the tokenizer does not load ({_reason(error)}); expected"
                 " tokenizer.json and tokenizer_config.json of one model"
             ) from error
         self.folder = folder
@@ -120,7 +119,7 @@ class Text:
         except Exception as error:  # a template is a program, which can raise any
             raise InputError(
                 f"{self.folder}: the chat template refuses a conversation"
-                f" ({error or type(error).__name__}); expected roles in an order it"
+                f" ({_reason(error)}); expected roles in an order it"
                 " knows, and a template that ends"
             ) from error
 
@@ -250,6 +249,11 @@ def _check_files(folder: Path) -> dict[str, Any]:
             " not supported: expected one of a byte-level tokenizer"
         )
     return fields
+
+
+def _reason(error: Exception) -> str:
+    """What a library says, which may be words of the file: in one line."""
+    return shown(str(error).partition("\n")[0]) if str(error) else type(error).__name__
 
 
 def _check_template(step: Any) -> None:
