@@ -13,7 +13,7 @@ EXTRAS ?= eval,analysis
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: study test lint parity tpu kill-campaign clean
+.PHONY: study test lint parity tpu kill-campaign hostile-campaign clean
 
 study:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS)
@@ -40,6 +40,12 @@ tpu:
 kill-campaign:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
 	@$(RUN) -m pytest tests/launch/test_kill.py -m campaign -s
+
+# Model folders damaged at random; refused in a line, or loaded as they are.
+# [HOSTILE_CASES=20000] [HOSTILE_SEED=1]
+hostile-campaign:
+	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
+	@$(RUN) -m pytest tests/launch/test_hostile_fuzz.py -m campaign -s
 
 lint:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev

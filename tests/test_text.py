@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 import unicodedata
 
 import pytest
@@ -19,6 +20,11 @@ HOSTILE = [
     "\u00e9 e\u0301 \U0001f600 \U0001f469\u200d\U0001f4bb \u202e\u0000\ufffd \u4f60",
     "<think>a</think> \\boxed{\\frac{1}{2}} {{ messages }} {% raw %}",
 ]
+PAGES = "{% for i in range(99999) %}{{ 'x' * 1000000 }}{% endfor %}"  # 100 GB
+ENDLESS = (
+    "{{% for i in range(99999) %}}{{% for j in range(99999) %}}{}{{% endfor %}}"
+    "{{% endfor %}}"
+)
 
 
 @pytest.fixture(scope="module")
@@ -131,12 +137,25 @@ def test_copied_files_are_the_same_tokenizer(small, tmp_path):
     [
         ("{{ raise_exception('roles must alternate') }}", "roles must alternate"),
         ("{{ messages[7].content }}", "chat template refuses"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{% for %}", "chat template refuses"),
+        ("{{ ''.__class__.__mro__ }}", "unsafe"),
+        ("{% include '/etc/passwd' %}", "chat template refuses"),
+        (ENDLESS.format(""), "more than 3 s"),
+        (ENDLESS.format("{{ i }}"), "characters"),
+        (
+            "{% macro m() %}" + PAGES + "{% endmacro %}{{ m() }}",
+            "characters",
+        ),
+        (7, "chat template refuses"),
         (None, "has no chat template"),
     ],
 )
-def test_a_template_that_cannot_is_named(small, tmp_path, template, message):
+def test_a_template_that_cannot_is_named_soon(small, tmp_path, template, message):
+    began = time.process_time()
     with pytest.raises(InputError, match=message):
         changed(small, tmp_path, chat_template=template).render([USER], thinking=None)
+    assert time.process_time() - began < 5
 
 
 def test_an_empty_conversation_is_refused(text):

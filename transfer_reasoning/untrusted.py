@@ -78,12 +78,11 @@ def opened(file: Path) -> Iterator[BinaryIO]:
         yield stream
 
 
-def read_json(file: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
-    """The JSON object in a file.
+def read_bytes(file: Path, max_bytes: int = MAX_JSON_BYTES) -> bytes:
+    """The content of a file.
 
     Raises:
-        InputError: the file cannot be read, is larger than `max_bytes`, or holds no
-            JSON object.
+        InputError: the file cannot be read, or is larger than `max_bytes`.
     """
     with opened(file) as stream:
         size = os.fstat(stream.fileno()).st_size
@@ -92,7 +91,12 @@ def read_json(file: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
                 f"{file} has {size} bytes; expected at most {max_bytes}: no checkpoint"
                 " that can be used here needs more"
             )
-        return parse_json(stream.read(max_bytes), str(file))
+        return stream.read(max_bytes)
+
+
+def read_json(file: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """The JSON object in a file; errors of `read_bytes` and `parse_json`."""
+    return parse_json(read_bytes(file, max_bytes), str(file))
 
 
 def parse_json(data: bytes, where: str) -> dict[str, Any]:

@@ -144,6 +144,15 @@ CONFIGS: dict[str, Broken] = {
         ),
         "'attention_bias'",
     ),
+    "llama windows": broken(
+        fields(
+            CONFIG,
+            model_type="llama",
+            architectures=None,
+            sliding_window=4096,
+        ),
+        "'sliding_window'",
+    ),
     "mistral windows": broken(
         fields(CONFIG, model_type="mistral", architectures=None), "'sliding_window'"
     ),

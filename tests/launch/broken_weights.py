@@ -135,6 +135,9 @@ HEADERS: dict[str, Broken] = {
     "tensor: renamed": broken(
         header(lambda c: c.update({"norm.weight": c.pop(NORM)})), "lacks", repr(NORM)
     ),
+    "tensor: a head that is tied and differs": broken(
+        fields("config.json", tie_word_embeddings=True), WEIGHTS, "'lm_head.weight'"
+    ),
     "tensor: not a number": broken(write_nan, WEIGHTS, repr(GATE), "finite"),
 }  # fmt: skip
 FILES: dict[str, Broken] = {

@@ -1,23 +1,22 @@
 """Models and data that are missing, cut off or of another kind: told in one line."""
 
 import json
+import os
+import resource
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.launch.broken_configs import CONFIGS
+from tests.launch.broken_tokenizers import TOKENIZERS
+from tests.launch.broken_weights import FILES, HEADERS, SHARDED
 from tests.launch.commands import assert_refused, run
 
 MODEL = "seed_0/base/train/model"
 BASE = "--config=configs/small/base.py:smoke"
 EVALUATE = ("launch.evaluate", "--config=configs/evaluate.py:smoke")
 DISTILL = ("launch.distill", "--config=configs/distill.py:smoke")
-
-
-@pytest.fixture
-def model(smoke_study, tmp_path) -> Path:
-    """A copy of a good model folder, to be broken."""
-    return Path(shutil.copytree(smoke_study.workdir / MODEL, tmp_path / "model"))
 
 
 @pytest.fixture
@@ -36,59 +35,47 @@ def score(model: object, texts: object, tmp_path: Path):
     return done
 
 
-def rewrite(file: Path, **changes: object) -> None:
-    content = json.loads(file.read_text())
-    file.write_text(json.dumps(content | changes))
-
-
-def cut(file: Path, keep: int) -> None:
-    file.write_bytes(file.read_bytes()[:keep])
-
-
-def shard(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "model-00001.safetensors")
-    names = {"x": "model-00001.safetensors", "y": "model-00002.safetensors"}
-    index = folder / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": names}))
-
-
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
-BREAKAGES = {
-    "no config": (lambda f: (f / CONFIG).unlink(), "no config.json"),
-    "half a config": (lambda f: cut(f / CONFIG, 40), "config.json is not JSON"),
-    "list as config": (lambda f: (f / CONFIG).write_text("[]"), "no JSON object"),
-    "other family": (lambda f: rewrite(f / CONFIG, model_type="gpt2"), "'gpt2'"),
-    "moe": (lambda f: rewrite(f / CONFIG, num_experts=8), "'num_experts'"),
-    "word as size": (lambda f: rewrite(f / CONFIG, hidden_size="x"), "expected an int"),
-    "word as number": (lambda f: rewrite(f / CONFIG, rms_norm_eps="x"), "config.json"),
-    "no weights": (lambda f: (f / WEIGHTS).unlink(), "no model.safetensors"),
-    "cut header": (lambda f: cut(f / WEIGHTS, 100), "cut off"),
-    "cut weights": (lambda f: cut(f / WEIGHTS, 9_000), "cut off"),
-    "empty weights": (lambda f: cut(f / WEIGHTS, 0), "cut off"),
-    "list as header": (
-        lambda f: (f / WEIGHTS).write_bytes(b"\x02" + bytes(7) + b"[]"),
-        "header is list",
-    ),
-    "missing shard": (shard, "model-00002.safetensors"),
+# One of each kind, as a user sees them; `test_hostile_folders` has all the others.
+AS_COMMANDS = {
+    name: (CONFIGS | HEADERS | FILES | TOKENIZERS)[name]
+    for name in (
+        *("config: none", "config: half", "config: model_type 4", "config: a pipe"),
+        *("config: num_experts 0", "the largest of everything", "weights: linked out"),
+        *("header: claims all there is", "header: deep", "tensor: overlaps"),
+        *("tensor: control characters", "tensor: not a number", "weights: none"),
+        *("pickle: pytorch_model.bin", "tokenizer: half a character"),
+        *("settings: half", "generation: -1 ends"),
+    )
+} | {
+    name: SHARDED[name]
+    for name in ("index: names '../model.safetensors'", "index: shard missing")
 }
 
 
-@pytest.mark.parametrize("name", BREAKAGES)
-def test_a_broken_model_folder_is_refused_by_file(name, model, texts, tmp_path):
-    damage, said = BREAKAGES[name]
-    damage(model)
-    assert_refused(score(model, texts, tmp_path), str(model), said, "expected")
+@pytest.mark.parametrize("name", AS_COMMANDS)
+def test_a_broken_model_folder_is_refused_by_a_command(
+    name, made_folders, texts, tmp_path
+):
+    kind = "sharded" if name in SHARDED else "whole"
+    model = Path(shutil.copytree(made_folders / kind, tmp_path / "model"))
+    AS_COMMANDS[name].damage(model)
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = score(model, texts, tmp_path)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert_refused(done, str(model), "expected", *AS_COMMANDS[name].said)
+    assert ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime < 5
 
 
-@pytest.mark.parametrize("file", ["tokenizer.json", "generation_config.json"])
-def test_an_unreadable_tokenizer_is_refused_by_file(file, model, texts, tmp_path):
-    (model / file).write_text("{")
-    assert_refused(score(model, texts, tmp_path), str(model), "expected")
-
-
-def test_a_missing_tokenizer_is_refused(model, texts, tmp_path):
-    (model / "tokenizer.json").unlink()
-    assert_refused(score(model, texts, tmp_path), str(model), "no tokenizer.json")
+def test_a_good_folder_is_scored_and_an_unreadable_one_named(
+    model_folder, texts, tmp_path
+):
+    done = score(model_folder, texts, tmp_path)
+    assert done.returncode == 0, done.stderr
+    if os.geteuid():  # root reads everything
+        (model_folder / "config.json").chmod(0)
+        (tmp_path / "out.jsonl").unlink()
+        done = score(model_folder, texts, tmp_path)
+        assert_refused(done, "config.json", "Permission denied")
 
 
 @pytest.mark.parametrize("name", ["nowhere", "some/folder/below"])

@@ -5,14 +5,26 @@ import shutil
 import time
 import tracemalloc
 
+import jax
+import numpy as np
 import pytest
 
 from configs import common
 from launch import build, models
 from tests.launch.broken_configs import CONFIGS
 from tests.launch.broken_tokenizers import TOKENIZERS
-from tests.launch.broken_weights import FILES, HEADERS, NORM, SHARDED
-from tests.launch.damage import CONFIG, INDEX, WEIGHTS, fields, header, put, rewrite
+from tests.launch.broken_weights import FILES, HEADERS, SHARDED
+from tests.launch.damage import (
+    CONFIG,
+    INDEX,
+    WEIGHTS,
+    fields,
+    join,
+    put,
+    split,
+    written,
+)
+from transfer_reasoning.model.safetensors import read_header
 from transfer_reasoning.types import InputError
 
 WHOLE = CONFIGS | HEADERS | FILES | TOKENIZERS
@@ -74,14 +86,11 @@ HARMLESS = {
         CONFIG, rope_parameters={"rope_type": "default"}, rope_theta=1e6
     ),
     "pickles beside": put("pytorch_model.bin", b"cos\nsystem\n(S'false'\ntR."),
-    "padded header": lambda folder: put(
-        WEIGHTS,
-        (data := (folder / WEIGHTS).read_bytes())
-        and (int.from_bytes(data[:8], "little") + 800).to_bytes(8, "little")
-        + data[8 : 8 + int.from_bytes(data[:8], "little")]
-        + b" " * 800
-        + data[8 + int.from_bytes(data[:8], "little") :],
-    )(folder),
+    "padded header": lambda folder: join(
+        folder / WEIGHTS,
+        written(split(folder / WEIGHTS)[0]) + b" " * 800,
+        split(folder / WEIGHTS)[1],
+    ),
     "code of its own": fields(
         "tokenizer_config.json", auto_map={"AutoTokenizer": ["evil.Evil", None]},
         tokenizer_class="Evil", trust_remote_code=True,
@@ -95,17 +104,11 @@ HARMLESS = {
         json.dumps(
             {
                 "metadata": {"total_size": 142_464.0 * 2},
-                "weight_map": dict.fromkeys(tensors(folder), WEIGHTS),
+                "weight_map": dict.fromkeys(read_header(folder / WEIGHTS), WEIGHTS),
             }
         ),
     )(folder),
 }  # fmt: skip
-
-
-def tensors(folder):
-    names = {}
-    header(names.update)(folder)
-    return names.keys() - {"__metadata__"}
 
 
 @pytest.mark.parametrize("name", HARMLESS)
@@ -116,6 +119,7 @@ def test_what_is_harmless_loads_as_if_it_were_not_there(name, model_folder, tmp_
     loaded = load(model_folder)
     assert loaded.config == plain.config
     assert loaded.text.encode("what is 12") == plain.text.encode("what is 12")
+    jax.tree.map(np.testing.assert_array_equal, loaded.params, plain.params)
     assert not (tmp_path / "ran").exists()
 
 
@@ -140,22 +144,7 @@ def test_a_snapshot_of_the_hubs_cache_links_to_its_own_blobs_only(
         load(snapshot)
 
 
-def test_the_head_a_tied_checkpoint_carries_again_is_no_unexpected_tensor(
-    sharded_folder,
-):
-    """But any other tensor is, and the line names tensor and file."""
-    rewrite(CONFIG, lambda raw: raw.update(tie_word_embeddings=True))(sharded_folder)
-    with pytest.raises(InputError, match=r"lm_head\.weight.*differs"):
-        load(sharded_folder)
-    rewrite(CONFIG, lambda raw: raw.update(num_hidden_layers=2))(sharded_folder)
+def test_an_unexpected_tensor_is_named_with_its_file(sharded_folder):
+    fields(CONFIG, num_hidden_layers=2)(sharded_folder)
     with pytest.raises(InputError, match=r"unexpected.*layers\.2\..*-of-00002\.safe"):
         load(sharded_folder)
-
-
-def test_the_table_is_as_long_as_it_claims():
-    assert len(WHOLE) + len(SHARDED) > 200
-    assert NORM in tensors_of_a_table()
-
-
-def tensors_of_a_table():
-    return {part.strip("'") for broken in HEADERS.values() for part in broken.said}

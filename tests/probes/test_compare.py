@@ -15,8 +15,12 @@ PROMPTS = ((1, 2, 3), (4, 5, 6, 7), (8, 9))
 ANSWERS = {"base": (20, 21, 22, 23), "tuned": (30, 31)}
 
 
+ENCODED = []  # what was asked for: text, and whether it stands alone
+
+
 def encode(text: str, *, document: bool = False) -> list[int]:
     """A tokenizer that opens a text which stands alone with a token of its own."""
+    ENCODED.append((text, document))
     return [0] * document + [ord(letter) % TINY.vocab_size for letter in text]
 
 
@@ -69,6 +73,12 @@ def test_recorded_tokens_are_probed_as_they_were_sampled(probed, who):
     ]
     assert probed["token_shift"][who] == shift_of(texts)
     assert probed["token_shift"][who]["tokens"] == 3 * len(ANSWERS[who])
+
+
+def test_questions_stand_alone_and_gold_answers_go_on(probed):
+    alone = {text for text, document in ENCODED if document}
+    assert alone == {f"question {number}  12  m" for number in range(len(PROMPTS))}
+    assert {text for text, document in ENCODED if not document} == {"12  m"}
 
 
 def test_shared_text_is_the_prompt_and_the_gold_answer(probed):

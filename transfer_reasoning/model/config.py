@@ -272,9 +272,7 @@ def _rope(raw: Mapping[str, Any]) -> tuple[float, Llama3Rope | None]:
         return theta, None
     name = "original_max_position_embeddings"
     low = _number(rope, "low_freq_factor", least=1e-3, most=1e3)
-    original = (
-        {**raw, **rope} if rope.get(name) else {name: raw["max_position_embeddings"]}
-    )
+    original = {name: raw["max_position_embeddings"]} | rope  # as transformers does
     return theta, Llama3Rope(
         factor=_number(rope, "factor", least=1.0, most=1e6),
         low_freq_factor=low,

@@ -117,10 +117,11 @@ def check_window(raw: Mapping[str, Any], family: str, *, num_layers: int) -> Non
         )
     first = raw.get("max_window_layers", 28)
     beyond = isinstance(first, int) and first >= num_layers
-    slides = family == "mistral" or (
-        switch and not beyond and not raw.get("layer_types")
-    )
-    window = raw.get("sliding_window", 4096)
+    slides = {
+        "mistral": True,
+        "llama": switch is not False,  # its class has no window, so one is a riddle
+    }.get(family, bool(switch) and not beyond and not raw.get("layer_types"))
+    window = raw.get("sliding_window", None if family == "llama" else 4096)
     if slides and window is not None:
         raise InputError(
             f"config.json field 'sliding_window' is {shown(window)} and in use;"
