@@ -3,6 +3,8 @@
 import dataclasses
 import re
 import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,17 +23,24 @@ class Located(NamedTuple):
     step: Path | None
 
 
-def locate(name: str) -> Located:
+def locate(name: str, parts: Sequence[str] = ("model", "params")) -> Located:
     """Find a model; a hub id is downloaded.
 
+    A directory of orbax steps stands for the newest that verifies, as far as `parts`
+    are concerned; of a step that is named only its config and tokenizer are verified
+    here, and its weights when they are loaded.
+
     Raises:
-        InputError: there is no such model.
+        InputError: there is no such model, or no step that verifies.
     """
     path = Path(name)
-    if (path / "manifest.json").is_file():
-        return Located(path.parent / "model", path)
-    if path.is_dir():
+    if (path / "config.json").is_file():
         return Located(path, None)
+    if path.is_dir():
+        from transfer_reasoning.runtime.checkpoint import find_step
+
+        step = find_step(path, parts, warn=lambda line: print(line, file=sys.stderr))
+        return Located(step / "model", step) if step else Located(path, None)
     if not HUB_ID.fullmatch(name):
         raise InputError(
             f"model {name!r} is no directory and no hub id; expected a Hugging Face"
@@ -64,7 +73,7 @@ def check(name: str) -> None:
             "no model is named; expected a Hugging Face folder, a hub id or an orbax"
             " step directory"
         )
-    located = locate(name)
+    located = locate(name, ["model"])
     file = located.folder / "config.json"
     if not file.is_file():
         raise InputError(
@@ -90,11 +99,9 @@ def load(located: Located, *, compute_dtype: str, layout: Any) -> tuple[Any, Any
     if located.step is None:
         params = load_params(located.folder, config, dtype="float32", layout=layout)
         return config, params
-    from transfer_reasoning.runtime.checkpoint import load_verified
-    from transfer_reasoning.training.state import abstract_weights
+    from transfer_reasoning.training.state import load_weights
 
-    parts = load_verified(located.step, abstract_weights(config, layout))
-    return config, parts["params"]
+    return config, load_weights(located.step, config, layout)
 
 
 def write_shape(folder: Path, config: Any, text: Any) -> None:

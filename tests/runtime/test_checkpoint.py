@@ -12,12 +12,13 @@ from tests.runtime.states import (
     SPECS,
     abstract_on,
     assert_bits_equal,
-    data_files,
+    biggest_file,
     flip_a_bit,
     resume,
     sharded,
 )
-from transfer_reasoning.runtime.checkpoint import Checkpoints, load_verified, verify
+from transfer_reasoning.runtime.checkpoint import Checkpoints, load_verified
+from transfer_reasoning.runtime.manifest import verify
 
 
 @pytest.mark.parametrize("there", [8, 1])
@@ -72,7 +73,7 @@ def test_only_the_newest_finished_steps_are_kept(tmp_path):
 
 def test_a_damaged_newer_step_does_not_push_out_good_ones(tmp_path):
     save_small(Checkpoints(tmp_path, keep=1, warn=pytest.fail), 30)
-    flip_a_bit(tmp_path / "000030" / data_files(tmp_path / "000030")[-1])
+    flip_a_bit(biggest_file(tmp_path / "000030"))
     resumed = Checkpoints(tmp_path, keep=1, warn=pytest.fail)
     save_small(resumed, 10, 20)
     assert resumed.steps() == [20, 30]

@@ -4,6 +4,7 @@ Only weights, optimiser moments and the step: data order and sampling keys are
 functions of (seed, step, index), so nothing else is needed to go on exactly.
 """
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ from transfer_reasoning.model.decoder import (
     param_shardings,
 )
 from transfer_reasoning.model.partition import Layout
-from transfer_reasoning.runtime.checkpoint import Checkpoints
+from transfer_reasoning.runtime.checkpoint import Checkpoints, load_verified
 
 
 class TrainState(NamedTuple):
@@ -127,10 +128,27 @@ def abstract_state(
     }
 
 
-def abstract_weights(config: ModelConfig, layout: Layout) -> dict[str, Any]:
-    """The part of a checkpoint that inference needs."""
+def load_weights(step: Path, config: ModelConfig, layout: Layout) -> Params:
+    """float32 weights of one checkpoint, whatever dtype they were saved in.
+
+    Only what inference needs is read, and verified.
+
+    Raises:
+        InputError: the step does not verify, or is another model's.
+    """
     shardings = param_shardings(config, layout)
-    return {"params": _placed(abstract_params(config), shardings)}
+    abstract = {"params": _placed(abstract_params(config), shardings)}
+    parts = load_verified(step, abstract, floats_as_stored=True)
+    return jax.tree.map(_as_float32, parts["params"])
+
+
+def _as_float32(leaf: jax.Array) -> jax.Array:
+    """The leaf, or a wider copy in its place: one leaf at a time is there twice."""
+    if leaf.dtype == jnp.float32:
+        return leaf
+    wide = jax.jit(lambda x: x.astype(jnp.float32), out_shardings=leaf.sharding)(leaf)
+    leaf.delete()
+    return wide
 
 
 def _placed(abstract: Any, shardings: Any) -> Any:
