@@ -87,7 +87,10 @@ def train() -> ConfigDict:
     c.prompt = prompt()
     c.sampler = sampler()
     c.grader = grader()
-    c.checkpoint = ConfigDict({"every_steps": 100, "keep": 2})
+    c.checkpoint = ConfigDict()
+    c.checkpoint.every_steps = 100
+    c.checkpoint.keep = 2  # so many of the newest stay
+    c.checkpoint.keep_every_steps = 0  # its multiples stay for good; 0: none
     c.track = ""  # also send the log to "trackio" or "wandb"
     return c
 

@@ -43,7 +43,7 @@ def main() -> None:
         return
     target = Path(_one("--to_hf or --to_orbax", _TO_HF.value, _TO_ORBAX.value))
     models.check(source)
-    located = models.locate(source)
+    located = models.locate(source, ["model"])
     _check_kind(located)
     _check_target(target, located)
     from launch.device import prepare

@@ -50,9 +50,10 @@ def write_step(folder: Path, params: Any, origin: Origin) -> None:
     """A folder of one orbax step, 000000; it appears whole or not at all."""
     from transfer_reasoning.runtime.checkpoint import Checkpoints
 
-    with _appearing(folder) as partial, TemporaryDirectory() as shape:
-        write_shape(Path(shape), origin, dtype=params["embedding"].dtype.name)
-        saving = Checkpoints(partial, keep=1, warn=print, beside=Path(shape))
+    with _appearing(folder) as partial:
+        with TemporaryDirectory() as shape:
+            write_shape(Path(shape), origin, dtype=params["embedding"].dtype.name)
+            saving = Checkpoints(partial, keep=1, warn=print, beside=Path(shape))
         saving.save(0, {"params": params})
         saving.wait()
 

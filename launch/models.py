@@ -1,6 +1,8 @@
 """Models by name: a Hugging Face folder, a hub id, an orbax step."""
 
 import re
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,17 +22,24 @@ class Located(NamedTuple):
     step: Path | None
 
 
-def locate(name: str) -> Located:
+def locate(name: str, parts: Sequence[str] = ("model", "params")) -> Located:
     """Find a model; a hub id is downloaded.
 
+    A directory of orbax steps stands for the newest that verifies, as far as `parts`
+    are concerned; of a step that is named only its config and tokenizer are verified
+    here, and its weights when they are loaded.
+
     Raises:
-        InputError: there is no such model.
+        InputError: there is no such model, or no step that verifies.
     """
     path = Path(name)
-    if (path / "manifest.json").is_file():
-        return Located(path.parent / "model", path)
-    if path.is_dir():
+    if (path / "config.json").is_file():
         return Located(path, None)
+    if path.is_dir():
+        from transfer_reasoning.runtime.checkpoint import find_step
+
+        step = find_step(path, parts, warn=lambda line: print(line, file=sys.stderr))
+        return Located(step / "model", step) if step else Located(path, None)
     if not HUB_ID.fullmatch(name):
         raise InputError(
             f"model {name!r} is no directory and no hub id; expected a Hugging Face"
@@ -61,7 +70,7 @@ def check(name: str) -> None:
             "no model is named; expected a Hugging Face folder, a hub id or an orbax"
             " step directory"
         )
-    located = locate(name)
+    located = locate(name, ["model"])
     config = read_config(located.folder)
     if located.step is None:
         entries = safetensors.read_folder(located.folder)

@@ -77,7 +77,7 @@ _BY_RULE = (
         WEIGHT,
         "lanes limit samples max_tokens temperature objective.kl_weight"
         " objective.clip_low objective.clip_high optimizer.warmup_steps"
-        " optimizer.weight_decay reward.overlong_buffer",
+        " optimizer.weight_decay reward.overlong_buffer checkpoint.keep_every_steps",
     ),
     (SHARE, "optimizer.final_fraction optimizer.b2 top_p"),
 )

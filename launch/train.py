@@ -9,6 +9,7 @@ verifies and ends with the same bits.
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
@@ -87,8 +88,15 @@ def _start(
     from transfer_reasoning.training.state import make_optimizer, resume_or_init
 
     model, folder = loaded.config, workdir / "checkpoints"
-    export.write_shape(folder / "model", loaded.origin, dtype="float32")
-    checkpoints = Checkpoints(folder, keep=config.checkpoint.keep, warn=shown.line)
+    with TemporaryDirectory() as beside:
+        export.write_shape(Path(beside), loaded.origin, dtype="float32")
+        checkpoints = Checkpoints(
+            folder,
+            keep=config.checkpoint.keep,
+            keep_every_steps=config.checkpoint.keep_every_steps,
+            beside=Path(beside),
+            warn=shown.line,
+        )
     optimizer, learning_rate = make_optimizer(
         model,
         updates_per_step=objective.updates_per_step,

@@ -47,11 +47,9 @@ def read(located: Located, config: Any, *, dtype: str | None, layout: Any):
             return load_params(
                 located.folder, config, dtype=dtype, layout=layout, on_bytes=count
             )
-    from transfer_reasoning.runtime.checkpoint import load_verified
-    from transfer_reasoning.training.state import abstract_weights
+    from transfer_reasoning.training.state import load_weights
 
-    parts = load_verified(located.step, abstract_weights(config, layout))
-    return parts["params"]
+    return load_weights(located.step, config, layout, dtype=dtype)
 
 
 def read_origin(located: Located, config: Any, tokenizer: Path) -> Origin:

@@ -6,6 +6,8 @@ from tests.runtime.states import sharded
 from tests.tiny import mesh_of
 from transfer_reasoning.runtime.checkpoint import Checkpoints
 
+BESIDE = {"config.json": '{"width": 4}\n', "tokenizer.json": "{}"}
+
 
 @pytest.fixture(scope="session")
 def meshes():
@@ -16,7 +18,10 @@ def meshes():
 def finished(tmp_path_factory, meshes):
     """A run with checkpoints at steps 10, 20 and 30, saved from 8 devices."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    checkpoints = Checkpoints(folder, keep=5, warn=pytest.fail)
+    beside = tmp_path_factory.mktemp("beside")
+    for name, text in BESIDE.items():
+        (beside / name).write_text(text)
+    checkpoints = Checkpoints(folder, keep=5, warn=pytest.fail, beside=beside)
     for step in (10, 20, 30):
         checkpoints.save(step, sharded(step, meshes[8]))
     checkpoints.wait()

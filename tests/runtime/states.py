@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from transfer_reasoning.runtime.checkpoint import MANIFEST, Checkpoints
+from transfer_reasoning.runtime.checkpoint import Checkpoints
 
 SPECS = {
     "float32": PartitionSpec(("data", "fsdp"), "tensor"),
@@ -51,9 +51,15 @@ def assert_bits_equal(restored, seed: int):
     assert int(restored["opt_state"]["count"]) == seed
 
 
-def data_files(step_folder):
-    files = (p for p in step_folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+def files_with_content(step_folder):
+    """All files of a step by name, its manifest too, but those of no bytes."""
+    files = (p for p in step_folder.rglob("*") if p.is_file() and p.stat().st_size)
     return sorted(str(p.relative_to(step_folder)) for p in files)
+
+
+def biggest_file(step_folder):
+    files = map(step_folder.joinpath, files_with_content(step_folder))
+    return max(files, key=lambda file: file.stat().st_size)
 
 
 def resume(folder, mesh):

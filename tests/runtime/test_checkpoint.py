@@ -2,22 +2,30 @@
 
 import contextlib
 import resource
+import time
 
 import jax
 import jax.numpy as jnp
 import pytest
 from jax.sharding import NamedSharding
 
+from tests.disks import unprivileged
+from tests.runtime.conftest import BESIDE
 from tests.runtime.states import (
     SPECS,
     abstract_on,
     assert_bits_equal,
-    data_files,
+    biggest_file,
     flip_a_bit,
     resume,
     sharded,
 )
-from transfer_reasoning.runtime.checkpoint import Checkpoints, load_verified, verify
+from transfer_reasoning.runtime.checkpoint import (
+    MODEL,
+    Checkpoints,
+    load_verified,
+)
+from transfer_reasoning.runtime.manifest import verify
 
 
 @pytest.mark.parametrize("there", [8, 1])
@@ -38,9 +46,10 @@ def test_saved_on_one_device_is_restored_on_eight(tmp_path, meshes):
     assert_bits_equal(parts, 7)
 
 
-def test_parts_can_be_loaded_alone(finished, meshes):
-    params = {"params": abstract_on(meshes[1])["params"]}
-    assert load_verified(finished / "000010", params).keys() == {"params"}
+def test_a_step_holds_the_files_that_were_beside_it(finished):
+    for step in ("000010", "000030"):
+        found = {f.name: f.read_text() for f in (finished / step / MODEL).iterdir()}
+        assert found == BESIDE
 
 
 def test_donating_the_state_right_after_a_save_loses_nothing(tmp_path, meshes):
@@ -70,9 +79,33 @@ def test_only_the_newest_finished_steps_are_kept(tmp_path):
     assert checkpoints.steps() == [3, 4]
 
 
+def test_multiples_of_a_step_stay_for_good_and_count_among_the_newest(tmp_path):
+    options = {"keep": 2, "keep_every_steps": 4, "warn": pytest.fail}
+    checkpoints = Checkpoints(tmp_path, **options)
+    save_small(checkpoints, *range(2, 13, 2))
+    assert checkpoints.steps() == [4, 8, 10, 12]
+    save_small(checkpoints, 14)
+    assert checkpoints.steps() == [4, 8, 12, 14]
+    for step in checkpoints.steps():
+        verify(tmp_path / f"{step:06d}")
+
+
+def test_what_killed_runs_left_goes_and_a_link_is_only_unlinked(tmp_path):
+    kept = Checkpoints(tmp_path / "kept", keep=1, warn=pytest.fail)
+    save_small(kept, 1)
+    checkpoints = Checkpoints(tmp_path / "run", keep=1, warn=pytest.fail)
+    (tmp_path / "run" / "000002").mkdir(parents=True)  # half deleted
+    (tmp_path / "run" / "000003").write_text("")
+    (tmp_path / "run" / "000004.orbax-checkpoint-tmp").mkdir()
+    (tmp_path / "run" / "000001").symlink_to(tmp_path / "kept" / "000001")
+    save_small(checkpoints, 3, 4)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["000004"]
+    verify(tmp_path / "kept" / "000001")
+
+
 def test_a_damaged_newer_step_does_not_push_out_good_ones(tmp_path):
     save_small(Checkpoints(tmp_path, keep=1, warn=pytest.fail), 30)
-    flip_a_bit(tmp_path / "000030" / data_files(tmp_path / "000030")[-1])
+    flip_a_bit(biggest_file(tmp_path / "000030"))
     resumed = Checkpoints(tmp_path, keep=1, warn=pytest.fail)
     save_small(resumed, 10, 20)
     assert resumed.steps() == [20, 30]
@@ -93,11 +126,25 @@ def full_disk():
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def poll_for_a_minute(checkpoints):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        checkpoints.poll()
+        time.sleep(0.01)
+
+
 def test_a_failed_save_is_raised_and_leaves_the_one_before(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep=1, warn=pytest.fail)
     save_small(checkpoints, 1)
-    with full_disk(), pytest.raises(OSError, match="000002"):
-        save_small(checkpoints, 2)
+    checkpoints.poll()
+    with full_disk():
+        checkpoints.save(2, {"params": {"w": jnp.ones(3)}})
+        with pytest.raises(OSError, match=r"File too large: .*000002"):
+            poll_for_a_minute(checkpoints)
+        with pytest.raises(OSError, match=r"File too large: .*000002"):
+            save_small(checkpoints, 3)  # of 2, before it makes anything of 3
+        with pytest.raises(OSError, match=r"File too large: .*000003"):
+            save_small(checkpoints, 3)
     verify(tmp_path / "000001")
     save_small(checkpoints, 2)
     assert checkpoints.steps() == [2]
@@ -108,3 +155,18 @@ def test_a_directory_that_cannot_be_made_fails_at_once(tmp_path):
     checkpoints = Checkpoints(tmp_path / "file", keep=1, warn=pytest.fail)
     with pytest.raises(OSError, match="File exists"):
         checkpoints.save(1, {"params": {"w": jnp.ones(3)}})
+
+
+def test_a_directory_that_takes_nothing_more_fails_at_once(tmp_path):
+    """Orbax alone would say so after minutes, and keep the process from ending."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    folder.chmod(0o555)
+    checkpoints = Checkpoints(folder, keep=1, warn=pytest.fail)
+    with (
+        unprivileged(folder),
+        pytest.raises(PermissionError, match=r"denied: .*000001"),
+    ):
+        checkpoints.save(1, {"params": {"w": jnp.ones(3)}})
+    save_small(checkpoints, 1)
+    verify(folder / "000001")

@@ -1,37 +1,47 @@
 """Checkpoints that are either whole or not there.
 
 Orbax writes the arrays, sharded and in the background. It restores a flipped bit
-without a word and takes an empty directory for the latest step, so a checkpoint counts
-only with our manifest: a digest of every file, written last. Resuming walks back to
-the newest step whose manifest holds.
+without a word, casts where dtypes differ, and takes an empty directory for the latest
+step. So a step counts only with our manifest, written last (`manifest`), and is
+restored only into arrays of the names, shapes and dtypes it holds. Resuming walks back
+to the newest step that verifies.
 
     DIRECTORY/000120/params/...       orbax, one folder per part of the state
     DIRECTORY/000120/opt_state/...
-    DIRECTORY/000120/manifest.json    {"files": {name: xxh3-128}, "step": 120}
+    DIRECTORY/000120/model/...        config.json and tokenizer
+    DIRECTORY/000120/manifest.json
 
-The digests guard against broken disks and killed processes, not against an attacker.
+Of several processes each calls `save`, `wait` and `restore_latest` at the same points;
+the directory is one for all. The first process alone writes manifests and deletes.
 """
 
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
-import xxhash
+import numpy as np
 
+from transfer_reasoning.runtime.manifest import (
+    MANIFEST,
+    CorruptCheckpointError,
+    step_folders,
+    step_name,
+    verify,
+    write_manifest,
+)
 from transfer_reasoning.types import InputError
 
-MANIFEST = "manifest.json"
-_BLOCK_BYTES = 1 << 20
-
-
-class CorruptCheckpointError(Exception):
-    """A step directory is unfinished or damaged; the text names the file."""
+MODEL = "model"
+_FLOATS = {"float32", "bfloat16", "float16"}
+# What a disk, or a process that is gone, makes of a save: tensorstore's and jax's too.
+_FAILURES = (OSError, ValueError, RuntimeError)
 
 
 class Checkpoints:
@@ -39,45 +49,70 @@ class Checkpoints:
 
     Args:
         directory: holds one folder per step.
-        keep: how many of the newest finished steps stay.
+        keep: how many of the newest finished steps stay. For a moment there is one
+            more: the oldest goes when the newest is finished.
+        keep_every_steps: multiples of it stay for good; 0: none.
+        beside: a folder whose (small) files every step also holds, as `model/`; they
+            are read now.
         warn: told, in one line, about a step that does not verify.
     """
 
-    def __init__(self, directory: Path, *, keep: int, warn: Callable[[str], None]):
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        keep: int,
+        warn: Callable[[str], None],
+        keep_every_steps: int = 0,
+        beside: Path | None = None,
+    ):
         self.directory = directory.absolute()  # orbax wants it so
-        self._keep, self._warn = keep, warn
+        self._keep, self._every, self._warn = keep, keep_every_steps, warn
+        files = sorted(beside.iterdir()) if beside else []
+        self._beside = {f.name: f.read_bytes() for f in files if f.is_file()}
         self._finisher = ThreadPoolExecutor(max_workers=1)
-        self._pending: tuple[int, Future[None]] | None = None
+        self._pending: tuple[Path, Future[None]] | None = None
 
     def save(self, step: int, parts: Mapping[str, Any]) -> None:
-        """Save in the background; a failure of this save is raised by the next call.
+        """Save in the background, after the save before; see `poll` and `wait`.
 
-        Every process must call it. `parts` are pytrees by name; their arrays may be
-        donated as soon as this returns.
+        `parts` are pytrees by name; their arrays may be donated as soon as this
+        returns.
+
+        Raises:
+            OSError: this save, or the one before it, failed.
         """
         from orbax.checkpoint import v1 as ocp  # half a second
 
         self.wait()
-        self.directory.mkdir(parents=True, exist_ok=True)  # orbax would wait minutes
-        path = self._path(step)
-        if path.exists():  # unverified leftovers of a killed run
-            shutil.rmtree(path)
-        response = ocp.save_checkpointables_async(str(path), dict(parts))
-        self._pending = step, self._finisher.submit(self._finish, step, response)
+        path = self.directory / step_name(step)
+        _together(lambda: self._make_room(path), path)
+        # In the background orbax would wait minutes for a folder it could not make.
+        here = ocp.options.AsyncOptions(create_directories_asynchronously=False)
+        with _disk_errors(path), ocp.Context(async_options=here):
+            response = ocp.save_checkpointables_async(str(path), dict(parts))
+        self._pending = path, self._finisher.submit(self._finish, path, response)
 
-    def wait(self) -> None:
-        """Return when the last save is finished, verified against nothing lost.
+    def poll(self) -> None:
+        """Raise what a save in the background has failed with, if it has; at no cost.
 
         Raises:
-            OSError: the save failed, for instance on a full disk.
+            OSError: it failed; what was saved before is whole.
         """
-        if self._pending is None:
-            return
-        (step, finished), self._pending = self._pending, None
-        try:
-            finished.result()
-        except (OSError, ValueError) as error:
-            raise _disk_error(error, self._path(step)) from error
+        if self._pending is not None and self._pending[1].done():
+            path, finished = self._pending
+            with _disk_errors(path):
+                finished.result()
+
+    def wait(self) -> None:
+        """Return when the last save is finished, on every process.
+
+        Raises:
+            OSError: it failed, on any process, for instance on a full disk.
+        """
+        if self._pending is not None:
+            (path, finished), self._pending = self._pending, None
+            _together(finished.result, path)
 
     def restore_latest(
         self, abstract: Mapping[str, Any]
@@ -85,116 +120,239 @@ class Checkpoints:
         """(step, parts) of the newest step that verifies; None if none does.
 
         `abstract` gives shape, dtype and sharding of every leaf of the wanted parts.
+
+        Raises:
+            InputError: the step verifies but holds other leaves.
+            PermissionError: a file may not be read.
         """
-        for step in reversed(self.steps()):
-            try:
-                verify(self._path(step))
-            except CorruptCheckpointError as error:
-                self._warn(f"checkpoint {error}; trying the one before it")
-                continue
-            return step, _load(self._path(step), abstract)
-        return None
+        path = newest(self.directory, warn=self._warn)
+        return None if path is None else (int(path.name), _restore(path, abstract))
 
     def steps(self) -> list[int]:
         """Steps that have a directory, finished or not, in order."""
-        if not self.directory.is_dir():
-            return []
-        return sorted(int(p.name) for p in self.directory.iterdir() if p.name.isdigit())
+        return [int(path.name) for path in step_folders(self.directory)]
 
-    def _path(self, step: int) -> Path:
-        return self.directory / f"{step:06d}"
+    def _make_room(self, path: Path) -> None:
+        if jax.process_index() == 0:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            _remove(path)  # what a killed run left, or a step that did not verify
 
-    def _finish(self, step: int, response: Any) -> None:
+    def _finish(self, path: Path, response: Any) -> None:
         response.result()
         if jax.process_index() == 0:
-            _write_manifest(self._path(step), step)
-            self._delete_old(step)
+            for name, content in self._beside.items():
+                (path / MODEL).mkdir(exist_ok=True)
+                (path / MODEL / name).write_bytes(content)
+            write_manifest(path, int(path.name))
+            self._delete_old(int(path.name))
 
     def _delete_old(self, newest: int) -> None:
         """Steps after `newest` did not verify at the start: they count for nothing."""
-        finished = [
-            step
-            for step in self.steps()
-            if step <= newest and (self._path(step) / MANIFEST).is_file()
-        ]
-        for step in finished[: -self._keep]:
-            # Without its manifest a half-deleted step is not a checkpoint any more.
-            (self._path(step) / MANIFEST).unlink()
-            shutil.rmtree(self._path(step))
+        older = [p for p in step_folders(self.directory) if int(p.name) <= newest]
+        finished = [path for path in older if (path / MANIFEST).is_file()]
+        kept = set(finished[-self._keep :])
+        if self._every:
+            kept |= {path for path in finished if int(path.name) % self._every == 0}
+        for path in older:
+            if path not in kept:
+                _remove(path)
 
 
-def _disk_error(error: Exception, path: Path) -> OSError:
-    """What the disk said, which orbax's storage layer hides in a ValueError's text."""
-    number = re.search(r"os_error_code='(\d+)'", str(error))
-    if number is not None:
-        return OSError(int(number[1]), os.strerror(int(number[1])), str(path))
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    return OSError(f"{path} was not saved ({reason})")
+def newest(
+    directory: Path,
+    *,
+    warn: Callable[[str], None],
+    parts: Collection[str] | None = None,
+) -> Path | None:
+    """The newest step that verifies, the same on every process; None if none does.
+
+    Several processes share the reading. `parts` as in `verify`.
+    """
+    steps = json.dumps([path.name for path in step_folders(directory)])
+    for name in reversed(json.loads(_texts(steps)[0])):
+        problem = _problem(directory / name, parts)
+        if not problem:
+            return directory / name
+        warn(f"checkpoint {problem}; trying the one before it")
+    return None
 
 
-def verify(path: Path) -> None:
-    """Compare every file of a step directory with its manifest.
+def find_step(
+    path: Path, parts: Collection[str], *, warn: Callable[[str], None]
+) -> Path | None:
+    """The step that `path` is, or the newest in it that verifies; None: it has none.
+
+    Of a step that is named only its model files are verified: `load_verified` does the
+    rest. Of a directory of steps, all that `parts` name, to know which it is.
 
     Raises:
-        CorruptCheckpointError: one is missing, extra, unreadable or different.
+        InputError: there are steps, but not one that verifies; names the file.
     """
-    try:
-        expected = dict(json.loads((path / MANIFEST).read_text())["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptCheckpointError(f"{path} has no readable {MANIFEST}") from error
-    found = _files(path)
-    for name in sorted(expected.keys() | found):
-        if name not in found:
-            raise CorruptCheckpointError(f"{path / name} is missing")
-        if name not in expected:
-            raise CorruptCheckpointError(f"{path / name} is not in {MANIFEST}")
-        try:
-            digest = _digest(path / name)
-        except OSError as error:
-            reason = f"{path / name} cannot be read ({error.strerror})"
-            raise CorruptCheckpointError(reason) from error
-        if digest != expected[name]:
-            raise CorruptCheckpointError(f"{path / name} does not match its digest")
+    if (path / "params").is_dir() or (path / MANIFEST).is_file():
+        refuse_damaged(path, [MODEL])
+        return path
+    if not step_folders(path):
+        return None
+    if found := newest(path, warn=warn, parts=parts):
+        return found
+    raise InputError(f"{path} holds no step that verifies; expected one at least")
 
 
-def load_verified(path: Path, abstract: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts `abstract` names from one step directory, after comparing its digests.
+def refuse_damaged(path: Path, parts: Collection[str]) -> None:
+    """Nothing if this step verifies, as far as `parts` are concerned.
 
     Raises:
-        InputError: the directory does not verify.
+        InputError: it does not; names the file.
     """
-    try:
-        verify(path)
-    except CorruptCheckpointError as error:
-        raise InputError(f"checkpoint {error}; expected a finished step") from error
-    return _load(path, abstract)
+    if problem := _problem(path, parts):
+        raise InputError(
+            f"checkpoint {problem}; expected a finished step as it was saved: name"
+            " another"
+        )
 
 
-def _load(path: Path, abstract: Mapping[str, Any]) -> dict[str, Any]:
+def load_verified(
+    path: Path, abstract: Mapping[str, Any], *, floats_as_stored: bool = False
+) -> dict[str, Any]:
+    """The parts `abstract` names from one step directory.
+
+    The manifest and every file that is read are verified; other parts are not read.
+    With `floats_as_stored` floats have the dtype they were saved in, not `abstract`'s.
+
+    Raises:
+        InputError: the directory does not verify, or holds other leaves; by name.
+    """
+    refuse_damaged(path, abstract.keys())
+    return _restore(path, abstract, floats_as_stored=floats_as_stored)
+
+
+def stored(path: Path, part: str) -> Any:
+    """What a part holds: a tree of shapes and dtypes, from a step that was verified.
+
+    Raises:
+        InputError: the step has no such part.
+    """
     from orbax.checkpoint import v1 as ocp
 
-    return ocp.load_checkpointables(str(path.absolute()), dict(abstract))
+    if not (path / part).is_dir():
+        raise InputError(
+            f"checkpoint {path} holds no {part}; expected a step saved with its {part}"
+        )
+    tree = ocp.metadata(str(path.absolute()), part).metadata
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
 
 
-def _write_manifest(path: Path, step: int) -> None:
-    digests = {name: _digest(path / name) for name in _files(path)}
-    text = json.dumps({"files": digests, "step": step}, sort_keys=True)
-    temporary = path / f"{MANIFEST}.tmp"
-    with temporary.open("w") as stream:
-        stream.write(text + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.rename(path / MANIFEST)
+def _restore(
+    path: Path, abstract: Mapping[str, Any], *, floats_as_stored: bool = False
+) -> dict[str, Any]:
+    """Orbax would cast where dtypes differ, and names no leaf where shapes do."""
+    from orbax.checkpoint import v1 as ocp
+
+    wanted = {}
+    for part, tree in abstract.items():
+        found = _by_name(stored(path, part))
+        if floats_as_stored:
+            tree = jax.tree_util.tree_map_with_path(
+                lambda key, leaf, found=found: _as_stored(leaf, found.get(_name(key))),
+                tree,
+            )
+        _refuse_other_leaves(path / part, found, _by_name(tree))
+        wanted[part] = tree
+    return ocp.load_checkpointables(str(path.absolute()), wanted)
 
 
-def _files(path: Path) -> set[str]:
-    files = (p for p in path.rglob("*") if p.is_file() and p.name != MANIFEST)
-    return {str(p.relative_to(path)) for p in files}
+def _as_stored(leaf: jax.ShapeDtypeStruct, there: Any) -> jax.ShapeDtypeStruct:
+    if there is None or not {leaf.dtype.name, there.dtype.name} <= _FLOATS:
+        return leaf
+    return jax.ShapeDtypeStruct(leaf.shape, there.dtype, sharding=leaf.sharding)
 
 
-def _digest(file: Path) -> str:
-    digest = xxhash.xxh3_128()
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+def _refuse_other_leaves(
+    path: Path, found: Mapping[str, Any], expected: Mapping[str, Any]
+) -> None:
+    for name in sorted(expected.keys() | found.keys()):
+        there, here = (
+            f"{tree[name].dtype} {list(tree[name].shape)}" if name in tree else "absent"
+            for tree in (found, expected)
+        )
+        if there != here:
+            raise InputError(
+                f"checkpoint {path}: {name} is {there} there; expected {here}: give the"
+                " config, or the step, that belongs to the other"
+            )
+
+
+def _by_name(tree: Any) -> dict[str, Any]:
+    return {_name(k): leaf for k, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _remove(path: Path) -> None:
+    """Delete a step. Without its manifest a half-deleted one is no checkpoint."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        (path / MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(path)
+
+
+def _problem(path: Path, parts: Collection[str] | None) -> str:
+    """Why a step does not verify, the same on every process; "" if it does."""
+    many = jax.distributed.is_initialized()
+    share = (jax.process_index(), jax.process_count()) if many else (0, 1)
+    problem = ""
+    try:
+        verify(path, parts, share=share)
+    except CorruptCheckpointError as error:
+        problem = str(error)
+    return next(filter(None, _texts(problem)), "")
+
+
+def _together(action: Callable[[], None], path: Path) -> None:
+    """Act on every process; where one fails, all raise, none waits for it forever."""
+    failure = None
+    try:
+        with _disk_errors(path):
+            action()
+    except OSError as error:
+        failure = error
+    problems = _texts(str(failure or ""))
+    if failure:
+        raise failure
+    for number, problem in enumerate(problems):
+        if problem:
+            raise OSError(f"process {number}: {problem}")
+
+
+def _texts(mine: str) -> list[str]:
+    """The texts of all processes, by number; every one must call it."""
+    if not jax.distributed.is_initialized():
+        return [mine]
+    from jax.experimental.multihost_utils import process_allgather
+
+    content = np.frombuffer(mine.encode(), np.uint8)
+    sizes = np.reshape(process_allgather(np.int32(content.size)), -1)
+    padded = np.pad(content, (0, max(1, sizes.max()) - content.size))
+    rows = np.reshape(process_allgather(padded), (len(sizes), -1))
+    return [bytes(r[:n]).decode() for r, n in zip(rows, sizes, strict=True)]
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Failures of a save as the disk told them.
+
+    Orbax's storage layer hides that in the text of a ValueError, and orbax leaves out
+    which file it was.
+    """
+    try:
+        yield
+    except _FAILURES as error:
+        number = re.search(r"os_error_code='(\d+)'", str(error))
+        code = int(number[1]) if number else getattr(error, "errno", None)
+        if code:
+            raise OSError(code, os.strerror(code), str(path)) from error
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise OSError(f"{path} was not saved ({reason})") from error

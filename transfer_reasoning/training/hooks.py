@@ -45,7 +45,12 @@ class Bookkeeping:
     def __call__(
         self, state: TrainState, metrics: Mapping[str, Any], groups: Sequence[Group]
     ) -> None:
-        """Log the step; save the state where it is due."""
+        """Log the step; save the state where it is due.
+
+        Raises:
+            OSError: a save failed, this one or an earlier one in the background.
+        """
+        self._checkpoints.poll()
         now = time.perf_counter()
         row = {
             **metrics,

@@ -4,6 +4,7 @@ Only weights, optimiser moments and the step: data order and sampling keys are
 functions of (seed, step, index), so nothing else is needed to go on exactly.
 """
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ from transfer_reasoning.model.decoder import (
     param_shardings,
 )
 from transfer_reasoning.model.partition import Layout
-from transfer_reasoning.runtime.checkpoint import Checkpoints
+from transfer_reasoning.runtime.checkpoint import Checkpoints, load_verified
 
 
 class TrainState(NamedTuple):
@@ -127,10 +128,29 @@ def abstract_state(
     }
 
 
-def abstract_weights(config: ModelConfig, layout: Layout) -> dict[str, Any]:
-    """The part of a checkpoint that inference needs."""
+def load_weights(
+    step: Path, config: ModelConfig, layout: Layout, *, dtype: str | None = "float32"
+) -> Params:
+    """Weights of one checkpoint, cast to `dtype`, or as they were saved where it is None.
+
+    Only what inference needs is read, and verified.
+
+    Raises:
+        InputError: the step does not verify, or is another model's.
+    """
     shardings = param_shardings(config, layout)
-    return {"params": _placed(abstract_params(config), shardings)}
+    abstract = {"params": _placed(abstract_params(config), shardings)}
+    params = load_verified(step, abstract, floats_as_stored=True)["params"]
+    return params if dtype is None else jax.tree.map(lambda x: _cast(x, dtype), params)
+
+
+def _cast(leaf: jax.Array, dtype: str) -> jax.Array:
+    """The leaf, or another in its place: one leaf at a time is there twice."""
+    if leaf.dtype == dtype:
+        return leaf
+    other = jax.jit(lambda x: x.astype(dtype), out_shardings=leaf.sharding)(leaf)
+    leaf.delete()
+    return other
 
 
 def _placed(abstract: Any, shardings: Any) -> Any:
