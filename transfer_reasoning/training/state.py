@@ -131,7 +131,7 @@ def abstract_state(
 def load_weights(
     step: Path, config: ModelConfig, layout: Layout, *, dtype: str | None = "float32"
 ) -> Params:
-    """Weights of one checkpoint, cast to `dtype`, or as they were saved where it is None.
+    """Weights of one checkpoint, cast to `dtype`; None: as they were saved.
 
     Only what inference needs is read, and verified.
 
