@@ -6,7 +6,9 @@ from typing import Any
 from launch import models
 from launch.plan_view import show, written_size
 from transfer_reasoning.types import InputError
+from transfer_reasoning.untrusted import shown
 
+DTYPES = ("float32", "bfloat16", "float16", "float64")
 PUBLISHED_DTYPE = "bfloat16"  # of every checkpoint in `model.published`
 
 
@@ -21,6 +23,8 @@ def show_plan(
     Raises:
         InputError: the source cannot be loaded, or its weights do not fit.
     """
+    import jax.numpy as jnp
+
     from transfer_reasoning.model.partition import Layout
     from transfer_reasoning.planning import import_plan
     from transfer_reasoning.runtime.mesh import abstract_mesh
@@ -31,7 +35,7 @@ def show_plan(
     config, stored, where = _described(source)
     wanted = stored if dtype == "keep" else dtype
     plan = import_plan(config, placed, dtype=wanted)
-    itemsize = {"float32": 4}.get(stored, 2)
+    itemsize = jnp.dtype(stored).itemsize
     show(plan, slice_, heading=f"{source}: {where}", stored_itemsize=itemsize)
     each = plan.device_size * plan.itemsize
     if slice_ and each > slice_.hbm_bytes:
@@ -50,12 +54,21 @@ def _described(source: str) -> tuple[Any, str, str]:
 
     if not Path(source).exists() and source in MODELS:
         return MODELS[source], PUBLISHED_DTYPE, "its published shape, nothing fetched"
-    folder = models.describe(source)
+    folder, step = models.locate_config(source)
     config = read_config(folder)
+    if step is not None:
+        from transfer_reasoning.runtime.checkpoint import stored
+
+        return config, stored(step, "params")["embedding"].dtype.name, "an orbax step"
     if any(folder.glob("*.safetensors*")):
         models.check(source)
-        stored = stored_dtypes(folder, config)["embedding"].name
-        return config, stored, "config.json and the weights' headers agree"
+        dtype = stored_dtypes(folder, config)["embedding"].name
+        return config, dtype, "config.json and the headers of its weights agree"
     fields = read_description(folder)
-    stored = fields.get("dtype") or fields.get("torch_dtype") or "float32"
-    return config, stored, "config.json alone, no weights are there"
+    dtype = fields.get("dtype") or fields.get("torch_dtype") or "float32"
+    if dtype not in DTYPES:
+        raise InputError(
+            f"{folder}/config.json field 'dtype' is {shown(dtype)}; expected one of"
+            f" {', '.join(DTYPES)}"
+        )
+    return config, dtype, "config.json alone, no weights are there"

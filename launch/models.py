@@ -48,11 +48,11 @@ def locate(name: str, parts: Sequence[str] = ("model", "params")) -> Located:
     return Located(_fetched(name, HUB_FILES), None)
 
 
-def describe(name: str) -> Path:
-    """The folder with a model's config.json; of a hub id only that file is fetched."""
+def locate_config(name: str) -> Located:
+    """Find a model whose weights are not wanted; of a hub id only config.json comes."""
     if HUB_ID.fullmatch(name) and not Path(name).exists():
-        return _fetched(name, ["config.json"])
-    return locate(name).folder
+        return Located(_fetched(name, ["config.json"]), None)
+    return locate(name, ["model"])
 
 
 def check(name: str) -> None:
@@ -70,7 +70,7 @@ def check(name: str) -> None:
             "no model is named; expected a Hugging Face folder, a hub id or an orbax"
             " step directory"
         )
-    located = locate(name, ["model"])
+    located = locate(name, ["model"])  # its weights are verified when they are loaded
     config = read_config(located.folder)
     if located.step is None:
         entries = safetensors.read_folder(located.folder)

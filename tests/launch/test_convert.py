@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.launch.commands import assert_refused, run
+from tests.launch.commands import assert_refused, environment, run
 from transfer_reasoning.model import safetensors
 
 MODEL = "seed_0/base/train/model"
@@ -151,3 +151,45 @@ def test_what_cannot_be_converted_is_refused(folder, tmp_path, flags, said):
     words = [flag.format(folder, tmp_path / "target") for flag in flags]
     assert_refused(run("launch.convert", *words), *said)
     assert not (tmp_path / "target").exists()
+
+
+PLANS = {
+    "a published hub id": (["--from_hf=Qwen/Qwen3-32B"], "32,762,123,264 weights"),
+    "a folder": (["--from_hf={0}"], "headers of its weights agree"),
+    "a folder without weights": (["--from_hf={1}"], "no weights are there"),
+    "a step": (["--from_orbax={2}"], "an orbax step"),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_dry_run_plans_without_a_device_or_a_network(folder, tmp_path, name):
+    """No backend of this name can start."""
+    bare, step = tmp_path / "bare", tmp_path / "step"
+    bare.mkdir()
+    (bare / "config.json").write_bytes((folder / "config.json").read_bytes())
+    flags, said = PLANS[name]
+    if "{2}" in flags[0]:
+        convert(f"--from_hf={folder}", f"--to_orbax={step}")
+    words = [flag.format(folder, bare, step) for flag in flags]
+    nowhere = environment(JAX_PLATFORMS="nonsense", HF_HUB_OFFLINE="1")
+    placed = ("--topology=v5p-64", "--mesh=fsdp=8,tensor=4", "--dry_run")
+    done = run("launch.convert", *words, *placed, env=nowhere)
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout
+    assert "v5p:2x4x4 (32 chips)" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("fits: ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--topology=v5p-63"], ["v5p-63", "expected"]),
+        (["--topology=v5e-4"], ["GiB on each device", "--topology"]),
+        (["--topology=v5p-64", "--mesh=fsdp=7"], ["32 devices", "multiply"]),
+        (["--mesh=fsdp=0"], ["'fsdp=0'", "fsdp=8,tensor=4"]),
+        (["--mesh=width=2"], ["'width=2'", "data, fsdp, tensor"]),
+    ],
+)
+def test_a_dry_run_that_cannot_work_says_why(flags, said):
+    words = ("--from_hf=Qwen/Qwen3-32B", "--dry_run", *flags)
+    assert_refused(run("launch.convert", *words), *said)
