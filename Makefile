@@ -13,7 +13,7 @@ EXTRAS ?= eval,analysis
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: study test lint parity tpu kill-campaign hostile-campaign clean
+.PHONY: study test lint parity tpu kill-campaign import-campaign hostile-campaign clean
 
 study:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS)
@@ -40,6 +40,11 @@ tpu:
 kill-campaign:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
 	@$(RUN) -m pytest tests/launch/test_kill.py -m campaign -s
+
+# Import of a 0.6B folder against reading its bytes: time, memory.
+import-campaign:
+	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
+	@$(RUN) -m pytest tests/model/test_import_cost.py -m campaign -s
 
 # Model folders damaged at random; refused in a line, or loaded as they are.
 # [HOSTILE_CASES=20000] [HOSTILE_SEED=1]

@@ -184,7 +184,7 @@ def test_a_dry_run_plans_without_a_device_or_a_network(folder, tmp_path, name):
     ("flags", "said"),
     [
         (["--topology=v5p-63"], ["v5p-63", "expected"]),
-        (["--topology=v5e-4"], ["GiB on each device", "--topology"]),
+        (["--topology=v5e-1"], ["GiB on each device", "--topology"]),
         (["--topology=v5p-64", "--mesh=fsdp=7"], ["32 devices", "multiply"]),
         (["--mesh=fsdp=0"], ["'fsdp=0'", "fsdp=8,tensor=4"]),
         (["--mesh=width=2"], ["'width=2'", "data, fsdp, tensor"]),
