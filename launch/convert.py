@@ -10,14 +10,15 @@ orbax target holds one step, 000000, that every command takes as a model. With -
 nothing is written and no device is touched: the plan says what would land where.
 """
 
+import re
 import resource
 import time
 from pathlib import Path
 
 from absl import flags
+from ml_collections import ConfigDict
 
-from configs import common
-from launch import build, door, models, weights
+from launch import build, door, dry_run, export, models, weights
 from transfer_reasoning.types import InputError
 
 _FROM_HF = flags.DEFINE_string("from_hf", None, "Hugging Face folder or hub id to read")
@@ -26,12 +27,20 @@ _TO_HF = flags.DEFINE_string("to_hf", None, "Hugging Face folder to write")
 _TO_ORBAX = flags.DEFINE_string("to_orbax", None, "folder of orbax steps to write")
 _DTYPES = ["keep", "float32", "bfloat16", "float16"]
 _DTYPE = flags.DEFINE_enum("dtype", "keep", _DTYPES, "of the weights written")
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "say what would land where, and end")
+_TOPOLOGY = flags.DEFINE_string("topology", None, "of --dry_run: a TPU slice: v5p-64")
+_MESH = flags.DEFINE_list("mesh", ["fsdp=-1"], "axis sizes, as fsdp=8,tensor=4")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace what the target holds")
 
 
 def main() -> None:
     """Convert one model."""
     source = _one("--from_hf or --from_orbax", _FROM_HF.value, _FROM_ORBAX.value)
+    if _DRY_RUN.value:
+        dry_run.show_plan(
+            source, dtype=_DTYPE.value, mesh=_mesh(), topology=_TOPOLOGY.value
+        )
+        return
     target = Path(_one("--to_hf or --to_orbax", _TO_HF.value, _TO_ORBAX.value))
     models.check(source)
     located = models.locate(source)
@@ -44,21 +53,35 @@ def main() -> None:
     began = time.perf_counter()
     config = read_config(located.folder)
     dtype = None if _DTYPE.value == "keep" else _DTYPE.value
-    layout = build.layouts(common.mesh()).train
+    layout = build.layouts(ConfigDict(_mesh())).train
     params = weights.read(located, config, dtype=dtype, layout=layout)
     origin = weights.read_origin(located, config, located.folder)
     origin = origin._replace(dtypes=None)  # written as they are now
     if _TO_HF.value:
-        weights.write_model(target, params, origin)
+        export.write_model(target, params, origin)
     else:
-        weights.write_step(target, params, origin)
+        export.write_step(target, params, origin)
     seconds = time.perf_counter() - began
-    size = sum(leaf.nbytes for leaf in weights.leaves(params))
+    size = weights.nbytes(params)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(
         f"{target}: {config.num_parameters:,} parameters, {size / 1e9:.3f} GB in"
         f" {seconds:.1f} s; peak memory {peak / 1e9:.2f} GB"
     )
+
+
+def _mesh() -> dict[str, int]:
+    """Sizes of all mesh axes; those not named are 1."""
+    sizes = {"data": 1, "fsdp": 1, "tensor": 1}
+    for part in _MESH.value:
+        axis, _, size = part.partition("=")
+        if axis not in sizes or not re.fullmatch(r"-1|[1-9][0-9]*", size):
+            raise InputError(
+                f"--mesh has {part!r}; expected axes of {', '.join(sizes)} with their"
+                " sizes, as fsdp=8,tensor=4 (-1: the rest)"
+            )
+        sizes[axis] = int(size)
+    return sizes
 
 
 def _one(names: str, *values: str | None) -> str:

@@ -8,6 +8,8 @@ from transfer_reasoning.types import InputError
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer*"]
+# Mistral's repositories hold all weights a second time, in another form.
+HUB_IGNORED = ["consolidated*", "*/*"]
 
 
 class Located(NamedTuple):
@@ -34,17 +36,14 @@ def locate(name: str) -> Located:
             f"model {name!r} is no directory and no hub id; expected a Hugging Face"
             " folder, a hub id such as Qwen/Qwen3-0.6B, or an orbax step directory"
         )
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
+    return Located(_fetched(name, HUB_FILES), None)
 
-    try:
-        return Located(Path(snapshot_download(name, allow_patterns=HUB_FILES)), None)
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise InputError(
-            f"model {name!r} is no directory here and cannot be fetched from the hub"
-            f" ({str(error).splitlines()[0]}); expected a folder, or a hub id and a"
-            " network"
-        ) from error
+
+def describe(name: str) -> Path:
+    """The folder with a model's config.json; of a hub id only that file is fetched."""
+    if HUB_ID.fullmatch(name) and not Path(name).exists():
+        return _fetched(name, ["config.json"])
+    return locate(name).folder
 
 
 def check(name: str) -> None:
@@ -67,3 +66,20 @@ def check(name: str) -> None:
     if located.step is None:
         entries = safetensors.read_folder(located.folder)
         check_coverage(located.folder, entries, config)
+
+
+def _fetched(name: str, files: list[str]) -> Path:
+    """The hub's snapshot of a model, with those of `files` that it has."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return Path(
+            snapshot_download(name, allow_patterns=files, ignore_patterns=HUB_IGNORED)
+        )
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise InputError(
+            f"model {name!r} is no directory here and cannot be fetched from the hub"
+            f" ({str(error).splitlines()[0]}); expected a folder, or a hub id and a"
+            " network"
+        ) from error

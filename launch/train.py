@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from launch import build, door, levers, models, weights
+from launch import build, door, export, levers, models
 from transfer_reasoning.runtime.progress import Reporter
 from transfer_reasoning.types import InputError
 
@@ -72,7 +72,7 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
             hooks=[hook],
         )
         hook.close()
-    weights.write_model(workdir / "model", state.params, loaded.origin)
+    export.write_model(workdir / "model", state.params, loaded.origin)
 
 
 def _start(
@@ -87,7 +87,7 @@ def _start(
     from transfer_reasoning.training.state import make_optimizer, resume_or_init
 
     model, folder = loaded.config, workdir / "checkpoints"
-    weights.write_shape(folder / "model", loaded.origin)
+    export.write_shape(folder / "model", loaded.origin, dtype="float32")
     checkpoints = Checkpoints(folder, keep=config.checkpoint.keep, warn=shown.line)
     optimizer, learning_rate = make_optimizer(
         model,

@@ -1,7 +1,6 @@
-"""Weights in and out: onto their shards, and back to a Hugging Face folder."""
+"""Weights onto their shards, and what they were before."""
 
 import dataclasses
-import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,19 +8,23 @@ from typing import Any, NamedTuple
 from launch.models import Located
 from transfer_reasoning.runtime.progress import Counter, reporter
 
+# A field of our own in the config.json beside an orbax step.
+REPEATS_HEAD = "_stores_tied_head"
+
 
 class Origin(NamedTuple):
     """What goes beside weights when they are written: where they began.
 
     `config` is their ModelConfig, `tokenizer` a folder, `description` the fields of
     config.json and `dtypes` the dtype of every leaf as it was read; these two are None
-    for fresh weights, which stay float32.
+    for fresh weights, which stay float32. `repeats_head`: a tied head was stored too.
     """
 
     config: Any
     tokenizer: Path
     description: dict[str, Any] | None = None
     dtypes: Any = None
+    repeats_head: bool = False
 
 
 def load(located: Located, *, compute_dtype: str, layout: Any) -> tuple[Any, Any]:
@@ -54,48 +57,19 @@ def read(located: Located, config: Any, *, dtype: str | None, layout: Any):
 def read_origin(located: Located, config: Any, tokenizer: Path) -> Origin:
     """What weights at `located` are to be written back as."""
     from transfer_reasoning.model.config_file import read_description
-    from transfer_reasoning.model.convert import stored_dtypes
+    from transfer_reasoning.model.convert import repeats_head, stored_dtypes
 
-    dtypes = stored_dtypes(located.folder, config) if located.step is None else None
-    return Origin(config, tokenizer, read_description(located.folder), dtypes)
-
-
-def write_shape(folder: Path, origin: Origin) -> None:
-    """config.json and tokenizer files: what an orbax step needs beside it."""
-    from transfer_reasoning.model.config_file import write_config
-    from transfer_reasoning.text import copy_tokenizer
-
-    folder.mkdir(parents=True, exist_ok=True)
-    described = origin.description
-    write_config(folder, origin.config, dtype="float32", described=described)
-    copy_tokenizer(origin.tokenizer, folder)
+    description = read_description(located.folder)
+    if located.step is not None:
+        repeats = bool(description.pop(REPEATS_HEAD, False))
+        return Origin(config, tokenizer, description, repeats_head=repeats)
+    dtypes = stored_dtypes(located.folder, config)
+    repeats = repeats_head(located.folder, config)
+    return Origin(config, tokenizer, description, dtypes, repeats)
 
 
-def write_model(folder: Path, params: Any, origin: Origin) -> None:
-    """A Hugging Face folder; it appears whole or not at all.
-
-    Weights take the dtype they had where they began, so that one that was not trained
-    has the bytes it had.
-    """
+def nbytes(params: Any) -> int:
+    """Size of all weights, on all devices together, each counted once."""
     import jax
 
-    from transfer_reasoning.model.convert import save_folder
-    from transfer_reasoning.text import copy_tokenizer
-
-    partial = folder.with_name(f".{folder.name}.partial")
-    if not jax.process_index():
-        shutil.rmtree(partial, ignore_errors=True)
-    size = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
-    with closing(reporter()) as shown:
-        save_folder(
-            partial,
-            params,
-            origin.config,
-            dtypes=origin.dtypes,
-            described=origin.description,
-            on_bytes=Counter(shown, "write, MB", size, unit=10**6),
-        )
-    if not jax.process_index():
-        copy_tokenizer(origin.tokenizer, partial)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(params))

@@ -21,6 +21,7 @@ LAYERS = (
     {"data", "sampling", "probes"},
     {"benchmarks", "rollouts"},
     {"evaluation", "training", "small_suite"},
+    {"planning"},  # asks the stages what they would need; no stage asks it
 )
 ANALYSIS_MAY_USE = (
     *("evaluation.scores", "intervals", "transferability", "types", "benchmarks"),

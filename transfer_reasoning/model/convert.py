@@ -11,13 +11,19 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
+from jax.sharding import NamedSharding, PartitionSpec
 
 from transfer_reasoning.model import safetensors
 from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.config_file import write_config
 from transfer_reasoning.model.decoder import Params, abstract_params, param_axes
-from transfer_reasoning.model.names import HEAD, Row, check_coverage, rows
+from transfer_reasoning.model.names import (
+    HEAD,
+    Row,
+    check_coverage,
+    repeated_head,
+    rows,
+)
 from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.model.tensors import (
     Entry,
@@ -86,18 +92,20 @@ def save_folder(
     *,
     dtypes: Params | None = None,
     described: Mapping[str, Any] | None = None,
+    repeats_head: bool = False,
     on_bytes: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Write config.json and weights so that transformers loads them.
 
     Weights are rounded to `dtypes`, a tree like `params`, or keep their own where that
     is None. `described` is the config.json they began with, whose fields then stay.
-    Several processes call this together; the first writes.
+    With `repeats_head` a head that is tied is stored beside its embedding. Several
+    processes call this together; the first writes.
     """
-    table = rows(config)
-    dtypes = dtypes or jax.tree.map(lambda leaf: leaf.dtype, params)
+    table = rows(config) + [repeated_head(config)] * repeats_head
+    written = dtypes or jax.tree.map(lambda leaf: leaf.dtype, params)
     announced = [
-        (name, row.shape, np.dtype(_at(dtypes, row.path)))
+        (name, row.shape, np.dtype(_at(written, row.path)))
         for row in table
         for name in row.names(config.num_layers)
     ]
@@ -113,7 +121,7 @@ def save_folder(
             continue
         return
     folder.mkdir(parents=True, exist_ok=True)
-    name = np.dtype(dtypes["embedding"]).name
+    name = np.dtype(written["embedding"]).name
     write_config(folder, config, dtype=name, described=described)
     safetensors.write_folder(folder, announced, arrays(), on_bytes=on_bytes)
 
@@ -158,7 +166,7 @@ def _interval(bounds: list[range], sizes: tuple[int, ...]) -> range:
     return range(bounds[0].start * inner, bounds[0].stop * inner)
 
 
-def _bounds(index: tuple[slice, ...], shape: tuple[int, ...]) -> Bounds:
+def _bounds(index: Any, shape: tuple[int, ...]) -> Bounds:
     """An index with its ends written out, so that equal ones compare equal."""
     ends = (part.indices(n)[:2] for part, n in zip(index, shape, strict=True))
     return tuple(range(*pair) for pair in ends)
@@ -184,6 +192,11 @@ def stored_dtypes(folder: Path, config: ModelConfig) -> Params:
     return dtypes
 
 
+def repeats_head(folder: Path, config: ModelConfig) -> bool:
+    """Does a folder store its tied head beside the embedding, as Qwen3-0.6B does?"""
+    return config.tied_head and HEAD in safetensors.read_folder(folder)
+
+
 def _check_tied_head(entries: Mapping[str, Entry], config: ModelConfig) -> None:
     """A head stored beside the embedding it is tied to must equal it."""
     if not config.tied_head or HEAD not in entries:
@@ -198,7 +211,9 @@ def _check_tied_head(entries: Mapping[str, Entry], config: ModelConfig) -> None:
 
 def _common_dtype(tensors: Mapping[str, Entry]) -> np.dtype:
     """The dtype of all layers of a leaf, which here are one array."""
-    dtypes = {entry.dtype: name for name, entry in tensors.items()}
+    dtypes: dict[np.dtype, str] = {}
+    for name, entry in tensors.items():
+        dtypes.setdefault(entry.dtype, name)
     if len(dtypes) > 1:
         (one, first), (other, second) = list(dtypes.items())[:2]
         raise InputError(
@@ -214,11 +229,16 @@ def _host_parts(leaf: jax.Array, *, stacked: bool) -> Iterator[np.ndarray]:
         host = np.asarray(leaf)
         yield from host if stacked else [host]
         return
-    for part in leaf if stacked else [leaf]:
-        if part.is_fully_addressable:
-            yield np.asarray(part)
-        else:
-            yield np.asarray(multihost_utils.process_allgather(part, tiled=True))
+    sharding = leaf.sharding
+    assert isinstance(sharding, NamedSharding)
+    # Another process cannot see these shards, so each part is brought to every device.
+    everywhere = NamedSharding(sharding.mesh, PartitionSpec())
+    placed = None if leaf.is_fully_addressable else everywhere
+    if stacked:
+        take = jax.jit(lambda leaf, layer: leaf[layer], out_shardings=placed)
+        yield from (np.asarray(take(leaf, layer)) for layer in range(leaf.shape[0]))
+    else:
+        yield np.asarray(jax.jit(lambda leaf: leaf, out_shardings=placed)(leaf))
 
 
 def _at(tree: Params, path: tuple[str, ...]) -> Any:

@@ -142,7 +142,9 @@ class MLP(nnx.Module):
 
     def __call__(self, x_BTD: jax.Array) -> jax.Array:
         gate_BTF, up_BTF = (_contract(x_BTD, w, 1) for w in (self.gate, self.up))
-        return _contract(jax.nn.silu(gate_BTF) * up_BTF, self.down, 1)
+        # In bfloat16 every step of the sigmoid would be rounded.
+        active_BTF = jax.nn.silu(gate_BTF.astype(jnp.float32)) * up_BTF
+        return _contract(active_BTF.astype(x_BTD.dtype), self.down, 1)
 
 
 class Block(nnx.Module):

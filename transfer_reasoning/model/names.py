@@ -63,6 +63,11 @@ def rows(config: ModelConfig) -> list[Row]:
     return table
 
 
+def repeated_head(config: ModelConfig) -> Row:
+    """The embedding under the head's name: a tied checkpoint may store both."""
+    return _same(("embedding",), HEAD, config.vocab_size, config.width)
+
+
 def _attention_rows(config: ModelConfig, prefix: str) -> Iterator[Row]:
     d, e = config.width, config.head_dim
     path = ("layers", "attention")

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import jax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
 MESH_AXES = ("data", "fsdp", "tensor")
 
@@ -31,20 +31,22 @@ DECODE_RULES = TRAIN_RULES | {"embed": ()}
 class Layout:
     """A mesh and the rules that place logical axes on it; hashable, static in jit.
 
+    An abstract mesh, which has no devices, will do for asking where things would be.
+
     A dimension that its mesh axes do not divide is replicated over them: two
     key/value heads on four `tensor` devices are kept whole on each.
     """
 
-    mesh: Mesh
+    mesh: Mesh | AbstractMesh
     rules: tuple[tuple[str, tuple[str, ...]], ...]
 
     @classmethod
-    def train(cls, mesh: Mesh) -> "Layout":
+    def train(cls, mesh: Mesh | AbstractMesh) -> "Layout":
         """Weights sharded for optimisation."""
         return cls(mesh, tuple(TRAIN_RULES.items()))
 
     @classmethod
-    def decode(cls, mesh: Mesh) -> "Layout":
+    def decode(cls, mesh: Mesh | AbstractMesh) -> "Layout":
         """Weights sharded for sampling."""
         return cls(mesh, tuple(DECODE_RULES.items()))
 

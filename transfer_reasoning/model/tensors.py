@@ -104,7 +104,7 @@ def file_order(name: str, array: np.ndarray, dtype: np.dtype) -> Iterator[memory
                 f"tensor {name!r} holds a value that is no finite {dtype.name};"
                 " expected numbers, and a dtype that holds them"
             )
-        yield memoryview(block.view(np.uint8).reshape(-1))
+        yield block.view(np.uint8).reshape(-1).data
 
 
 def same_bytes(one: Entry, other: Entry) -> bool:
@@ -151,7 +151,7 @@ def _blocks(
 
 
 def _read(descriptor: int, entry: Entry, offset: int, target: np.ndarray) -> None:
-    left = memoryview(target.view(np.uint8).reshape(-1))
+    left = target.view(np.uint8).reshape(-1).data
     while left:
         count = os.preadv(descriptor, [left], offset)
         if not count:

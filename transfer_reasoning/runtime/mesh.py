@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 
 from transfer_reasoning.types import InputError
 
@@ -16,7 +16,23 @@ def make_mesh(shape: Mapping[str, int]) -> Mesh:
     Raises:
         InputError: the axis sizes do not multiply to the number of devices.
     """
-    count = jax.device_count()
+    sizes = _sizes(shape, jax.device_count())
+    auto = (AxisType.Auto,) * len(sizes)
+    return jax.make_mesh(tuple(sizes.values()), tuple(sizes), axis_types=auto)
+
+
+def abstract_mesh(shape: Mapping[str, int], count: int) -> AbstractMesh:
+    """The mesh that `make_mesh` would make of `count` devices that are not here.
+
+    Raises:
+        InputError: as `make_mesh`.
+    """
+    sizes = _sizes(shape, count)
+    auto = (AxisType.Auto,) * len(sizes)
+    return AbstractMesh(tuple(sizes.values()), tuple(sizes), axis_types=auto)
+
+
+def _sizes(shape: Mapping[str, int], count: int) -> dict[str, int]:
     sizes = dict(shape)
     free = [axis for axis, size in sizes.items() if size == -1]
     known = [size for size in sizes.values() if size != -1]
@@ -27,8 +43,7 @@ def make_mesh(shape: Mapping[str, int]) -> Mesh:
             f"mesh is {dict(shape)} and there are {count} devices; expected sizes that"
             " multiply to that number, with -1 for at most one axis to take the rest"
         )
-    auto = (AxisType.Auto,) * len(sizes)
-    return jax.make_mesh(tuple(sizes.values()), tuple(sizes), axis_types=auto)
+    return sizes
 
 
 def place(tree, sharding: NamedSharding):

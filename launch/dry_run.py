@@ -1,0 +1,61 @@
+"""An import without importing: where every weight would land, and what that takes."""
+
+from pathlib import Path
+from typing import Any
+
+from launch import models
+from launch.plan_view import show, written_size
+from transfer_reasoning.types import InputError
+
+PUBLISHED_DTYPE = "bfloat16"  # of every checkpoint in `model.published`
+
+
+def show_plan(
+    source: str, *, dtype: str, mesh: dict[str, int], topology: str | None
+) -> None:
+    """Print how the weights of `source` would be placed.
+
+    A published hub id is planned from the constants, offline; of any other, and of a
+    folder, config.json is enough, and weights that are there are checked against it.
+
+    Raises:
+        InputError: the source cannot be loaded, or its weights do not fit.
+    """
+    from transfer_reasoning.model.partition import Layout
+    from transfer_reasoning.planning import import_plan
+    from transfer_reasoning.runtime.mesh import abstract_mesh
+    from transfer_reasoning.runtime.topology import topology as named
+
+    slice_ = named(topology) if topology else None
+    placed = Layout.train(abstract_mesh(mesh, slice_.devices if slice_ else 1))
+    config, stored, where = _described(source)
+    wanted = stored if dtype == "keep" else dtype
+    plan = import_plan(config, placed, dtype=wanted)
+    itemsize = {"float32": 4}.get(stored, 2)
+    show(plan, slice_, heading=f"{source}: {where}", stored_itemsize=itemsize)
+    each = plan.device_size * plan.itemsize
+    if slice_ and each > slice_.hbm_bytes:
+        raise InputError(
+            f"{source} takes {written_size(each)} on each device and {topology} has"
+            f" {written_size(slice_.hbm_bytes)}; expected it to fit: give a larger"
+            " --topology, or a --mesh that splits weights further"
+        )
+
+
+def _described(source: str) -> tuple[Any, str, str]:
+    """ModelConfig, stored dtype, and where both are known from."""
+    from transfer_reasoning.model.config_file import read_config, read_description
+    from transfer_reasoning.model.convert import stored_dtypes
+    from transfer_reasoning.model.published import MODELS
+
+    if not Path(source).exists() and source in MODELS:
+        return MODELS[source], PUBLISHED_DTYPE, "its published shape, nothing fetched"
+    folder = models.describe(source)
+    config = read_config(folder)
+    if any(folder.glob("*.safetensors*")):
+        models.check(source)
+        stored = stored_dtypes(folder, config)["embedding"].name
+        return config, stored, "config.json and the weights' headers agree"
+    fields = read_description(folder)
+    stored = fields.get("dtype") or fields.get("torch_dtype") or "float32"
+    return config, stored, "config.json alone, no weights are there"

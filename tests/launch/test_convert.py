@@ -1,0 +1,153 @@
+"""launch.convert: any form to any other and back, byte for byte; what it refuses."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.launch.commands import assert_refused, run
+from transfer_reasoning.model import safetensors
+
+MODEL = "seed_0/base/train/model"
+WEIGHTS = "model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def folder(smoke_study) -> Path:
+    return smoke_study.workdir / MODEL
+
+
+def convert(*flags: object):
+    done = run("launch.convert", *flags)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def tensors(folder: Path) -> dict[str, tuple[str, bytes]]:
+    """dtype and bytes of every tensor of a folder."""
+    found = {}
+    for name, entry in safetensors.read_folder(folder).items():
+        content = Path(entry.file).read_bytes()
+        piece = content[entry.offset : entry.offset + entry.nbytes]
+        found[name] = (entry.dtype.name, piece)
+    return found
+
+
+def shapes_of(folder: Path) -> dict[str, tuple[int, ...]]:
+    entries = safetensors.read_folder(folder)
+    return {name: entry.shape for name, entry in entries.items()}
+
+
+def others(folder: Path) -> dict[str, bytes]:
+    """Every other file: config.json, tokenizer, chat template, generation config."""
+    files = (p for p in folder.iterdir() if not p.name.startswith("model"))
+    return {p.name: p.read_bytes() for p in files}
+
+
+def write_weights(source: Path, like: Path, arrays: dict[str, np.ndarray]) -> None:
+    """A folder of other weights, and all else as in `like`."""
+    source.mkdir()
+    announced = [(name, value.shape, value.dtype) for name, value in arrays.items()]
+    safetensors.write_folder(source, announced, iter(arrays.values()))
+    for name, piece in others(like).items():
+        (source / name).write_bytes(piece)
+
+
+def test_a_head_that_was_stored_twice_comes_back_twice(folder, tmp_path):
+    start = tmp_path / "start"
+    shapes = {
+        name: entry.shape for name, entry in safetensors.read_folder(folder).items()
+    }
+    arrays = {
+        name: np.frombuffer(piece, np.float32).reshape(shapes[name])
+        for name, (_, piece) in tensors(folder).items()
+    }
+    arrays["lm_head.weight"] = arrays["model.embed_tokens.weight"]
+    write_weights(start, folder, arrays)
+    step, end = tmp_path / "step", tmp_path / "end"
+    convert(f"--from_hf={start}", f"--to_orbax={step}")
+    convert(f"--from_orbax={step}", f"--to_hf={end}")
+    assert "lm_head.weight" in tensors(end)
+    assert tensors(end) == tensors(start)
+    assert others(end) == others(start)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_there_and_back_again_keeps_every_byte(folder, tmp_path, dtype):
+    start, step, end = tmp_path / "start", tmp_path / "step", tmp_path / "end"
+    printed = convert(f"--from_hf={folder}", f"--to_hf={start}", f"--dtype={dtype}")
+    assert "parameters" in printed.splitlines()[-1]
+    convert(f"--from_hf={start}", f"--to_orbax={step}")
+    convert(f"--from_orbax={step}", f"--to_hf={end}")
+    assert {kind for kind, _ in tensors(start).values()} == {dtype}
+    assert tensors(end) == tensors(start)
+    assert others(end) == others(start)
+    kept = json.loads((end / "config.json").read_text())
+    first = json.loads((folder / "config.json").read_text())
+    assert kept == first | {"dtype": dtype}
+    if dtype == "float32":
+        assert tensors(start) == tensors(folder)
+
+
+def test_a_step_is_a_model_wherever_one_is_wanted(folder, tmp_path):
+    """Named by itself or by the folder of steps it is the newest of."""
+    step, texts = tmp_path / "steps", tmp_path / "texts.jsonl"
+    texts.write_text('{"text": "1 + 1 = 2"}\n')
+    convert(f"--from_hf={folder}", f"--to_orbax={step}")
+    rows = []
+    for number, model in enumerate((folder, step, step / "000000")):
+        output = tmp_path / f"{number}.jsonl"
+        done = run(
+            "launch.score", f"--model={model}", f"--input={texts}", f"--output={output}"
+        )
+        assert done.returncode == 0, done.stderr
+        rows.append(json.loads(output.read_text()))
+    assert rows[0] == rows[1] == rows[2]
+
+
+def test_a_second_run_needs_leave_to_replace(folder, tmp_path):
+    target = tmp_path / "copy"
+    words = (f"--from_hf={folder}", f"--to_hf={target}")
+    convert(*words)
+    before = tensors(target)
+    assert_refused(run("launch.convert", *words), str(target), "--overwrite")
+    (target / WEIGHTS).write_bytes(b"")
+    convert(*words, "--overwrite")
+    assert tensors(target) == before
+
+
+def test_a_number_too_large_for_the_dtype_is_refused_and_nothing_appears(
+    folder, tmp_path
+):
+    shapes = {
+        name: entry.shape for name, entry in safetensors.read_folder(folder).items()
+    }
+    big = {name: np.full(shape, 1e6, np.float32) for name, shape in shapes.items()}
+    source, target = tmp_path / "big", tmp_path / "small"
+    write_weights(source, folder, big)
+    done = run(
+        "launch.convert", f"--from_hf={source}", f"--to_hf={target}", "--dtype=float16"
+    )
+    assert_refused(done, "no finite float16", "expected")
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], ["0 of --from_hf or --from_orbax", "exactly one"]),
+        (["--from_hf={0}", "--from_orbax={0}"], ["2 of", "exactly one"]),
+        (["--from_hf={0}"], ["0 of --to_hf or --to_orbax"]),
+        (["--from_orbax={0}", "--to_hf={1}"], ["Hugging Face folder", "change the"]),
+        (["--from_hf={0}", "--to_hf={0}"], ["holds the source"]),
+        (["--from_hf={0}", "--to_orbax={0}/.."], ["holds the source"]),
+        (["--from_hf={0}", "--to_hf={0}/config.json"], ["is a file"]),
+        (["--from_hf={0}", "--to_hf={1}", "--dtype=int8"], ["dtype", "int8"]),
+        (["--from_hf=nowhere", "--to_hf={1}"], ["nowhere", "hub id"]),
+    ],
+)
+def test_what_cannot_be_converted_is_refused(folder, tmp_path, flags, said):
+    words = [flag.format(folder, tmp_path / "target") for flag in flags]
+    assert_refused(run("launch.convert", *words), *said)
+    assert not (tmp_path / "target").exists()
