@@ -62,6 +62,8 @@ class Text:
                 folder, local_files_only=True
             )
             _check_template(fields.get("post_processor"))
+            vocabulary = self._tokenizer.get_vocab()
+            self.vocab_size = 1 + max(vocabulary.values(), default=0)
             self._opening = self._find_opening()
         except Exception as error:  # tokenizers raises this very class
             raise InputError(
@@ -69,8 +71,6 @@ class Text:
                 " tokenizer.json and tokenizer_config.json of one model"
             ) from error
         self.folder = folder
-        vocabulary = self._tokenizer.get_vocab()
-        self.vocab_size = 1 + max(vocabulary.values(), default=0)
         self._check_special(fields)
         self.stop_ids = self._read_stop_ids()
 
@@ -178,15 +178,15 @@ class Text:
         """What the tokenizer by itself puts before a text."""
         encoded = self._tokenizer("a", return_special_tokens_mask=True)
         own = encoded["special_tokens_mask"]
-        return tuple(encoded["input_ids"][: own.index(0) if 0 in own else 0])
+        opening = encoded["input_ids"][: own.index(0) if 0 in own else 0]
+        if max(opening, default=0) >= self.vocab_size:
+            raise ValueError(
+                f"post_processor adds id {max(opening)}, which no token has"
+            )
+        return tuple(opening)
 
     def _check_special(self, fields: Mapping[str, Any]) -> None:
         """A special token that is in no vocabulary would get an id nobody trained."""
-        if max(self._opening, default=0) >= self.vocab_size:
-            raise InputError(
-                f"{self.folder}: the post_processor of tokenizer.json adds ids"
-                f" {shown(self._opening)}; expected ids below {self.vocab_size}"
-            )
         known = {token["content"] for token in fields.get("added_tokens") or ()}
         known |= fields["model"]["vocab"].keys()
         for name in ("bos_token", "eos_token"):

@@ -23,6 +23,7 @@ from tests.launch.damage import (
     text_of_header,
 )  # fmt: skip
 
+HEAD = "lm_head.weight"
 NORM, GATE = "model.norm.weight", "model.layers.0.mlp.gate_proj.weight"
 FIRST, SECOND = (f"model-0000{n}-of-00002.safetensors" for n in (1, 2))
 FIELDS = '"dtype": "F32", "shape": [1], "data_offsets": [0, 4]'
@@ -121,7 +122,11 @@ HEADERS: dict[str, Broken] = {
     "tensor: three offsets": tensor("data_offsets", [0, 4, 8]),
     "tensor: backwards": tensor("data_offsets", [128, 0]),
     "tensor: before the start": tensor("data_offsets", [-128, 0]),
-    "tensor: past the end": tensor("data_offsets", [10**12, 10**12 + 128]),
+    "tensor: past the end": broken(
+        header(lambda c: c[HEAD].update(data_offsets=[10**12, 10**12 + 40_960])),
+        WEIGHTS,
+        repr(HEAD),
+    ),
     "tensor: overlaps": broken(header(overlap), WEIGHTS, repr(GATE), "overlaps"),
     "tensor: moved by one": broken(header(swap_places), WEIGHTS, "tensor 'model."),
     "tensor: a hole": broken(header(lambda c: c.pop(GATE)), WEIGHTS, "leaves a hole"),

@@ -24,7 +24,7 @@ from tests.launch.damage import (
     split,
     written,
 )
-from transfer_reasoning.model.safetensors import read_header
+from transfer_reasoning.model.safetensors import read_folder
 from transfer_reasoning.types import InputError
 
 WHOLE = CONFIGS | HEADERS | FILES | TOKENIZERS
@@ -104,7 +104,7 @@ HARMLESS = {
         json.dumps(
             {
                 "metadata": {"total_size": 142_464.0 * 2},
-                "weight_map": dict.fromkeys(read_header(folder / WEIGHTS), WEIGHTS),
+                "weight_map": dict.fromkeys(read_folder(folder), WEIGHTS),
             }
         ),
     )(folder),

@@ -48,7 +48,10 @@ def read_folder(folder: Path) -> dict[str, Entry]:
     """
     file = untrusted.find(folder, INDEX)
     if file is None:
-        return read_header(_find_single(folder))
+        file = untrusted.find(folder, SINGLE)
+        if file is None:
+            raise InputError(_no_weights(folder))
+        return _read_header(file, untrusted.MAX_JSON_BYTES)[0]
     fields = untrusted.read_json(file)
     index = _weight_map(file, fields.get("weight_map"))
     entries: dict[str, Entry] = {}
@@ -75,15 +78,6 @@ def read_folder(folder: Path) -> dict[str, Entry]:
         )
     _check_total(file, fields.get("metadata"), entries)
     return entries
-
-
-def read_header(file: Path) -> dict[str, Entry]:
-    """The tensors one safetensors file holds.
-
-    Raises:
-        InputError: the header is broken, or its tensors do not fill the file exactly.
-    """
-    return _read_header(file, untrusted.MAX_JSON_BYTES)[0]
 
 
 def write_folder(
@@ -132,14 +126,6 @@ def _weight_map(file: Path, index: Any) -> dict[str, str]:
             " take one of them away"
         )
     return index
-
-
-def _find_single(folder: Path) -> Path:
-    """The file of a folder without an index."""
-    file = untrusted.find(folder, SINGLE)
-    if file is None:
-        raise InputError(_no_weights(folder))
-    return file
 
 
 def _no_weights(folder: Path) -> str:
@@ -256,14 +242,13 @@ def _check_cover(file: Path, entries: Mapping[str, Entry], size: int) -> None:
         (entry.offset, entry.offset + entry.nbytes, name)
         for name, entry in entries.items()
     )
+    end = 0
     for begin, stop, name in places:
         if stop > size:
             raise InputError(
                 f"{file}: tensor {shown(name)} claims bytes {begin} to {stop} of"
                 f" {size}; expected them inside the file: it may be cut off"
             )
-    end = 0
-    for begin, stop, name in places:
         if begin != end:
             relation = "overlaps the one" if begin < end else "leaves a hole to the one"
             raise InputError(
