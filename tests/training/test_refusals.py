@@ -51,7 +51,7 @@ def test_rows_must_hold_the_longest_prompt_with_a_whole_response(tmp_path):
     train_tokenizer(tmp_path, base_corpus(200, 0))
     file = tmp_path / "problems.jsonl"
     write_jsonl(file, [{"problem": "1 2 3 " * n, "answer": "6"} for n in (1, 9, 4)])
-    loaded = Loaded(None, None, Text(tmp_path), None)
+    loaded = Loaded(None, None, Text(tmp_path), None, None)
     config = make_config(**{
         "source.kind": "on_policy", "source.data": str(file),
         "objective.row_length": 60, "source.max_tokens": 40,
