@@ -1,6 +1,7 @@
 # make study     set up, run the small study, write its report     [SEEDS=3] [SWEEP=1]
 # make test      set up, run the tests
 # make parity    compare with transformers (torch)
+# make parity-search  the same with random folders, until something differs
 # make tpu       compile for TPUs that are not there
 # make lint      formatting, lint rules, types
 # make clean     remove what the others made
@@ -13,7 +14,8 @@ EXTRAS ?= eval,analysis
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: study test lint parity tpu kill-campaign import-campaign hostile-campaign clean
+.PHONY: study test lint parity parity-search tpu kill-campaign import-campaign \
+    hostile-campaign clean
 
 study:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS)
@@ -28,6 +30,11 @@ test:
 parity:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev,parity
 	@$(RUN) -m pytest tests/parity -s
+
+# [FOLDERS=300] [SEED=0]
+parity-search:
+	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev,parity
+	@$(RUN) -m pytest tests/parity/test_search.py -m campaign -s
 
 # Training step and decode loop compiled for TPUs that are not there, in an environment
 # of its own: with libtpu beside it, jax on a machine without a TPU starts slowly.

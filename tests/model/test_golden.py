@@ -7,32 +7,29 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.golden.weights import drawn
 from tests.tiny import mesh_of, run_forward
 from transfer_reasoning.model import safetensors
+from transfer_reasoning.model.config import from_hf
 from transfer_reasoning.model.config_file import read_config
 from transfer_reasoning.model.convert import load_params
 from transfer_reasoning.model.decoder import head_table
 from transfer_reasoning.model.partition import Layout
+from transfer_reasoning.model.rope import inverse_frequencies
 from transfer_reasoning.model.score import logits
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
-MODELS = json.loads((GOLDEN / "transformers.json").read_text())
+CASES = json.loads((GOLDEN / "transformers.json").read_text())
+MODELS, ROTARY = CASES["models"], CASES["rotary"]
 POSITIONS = (0, 17, 39)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_layers_and_logits_equal_those_of_transformers(name, tmp_path):
     golden = np.load(GOLDEN / "transformers.npz")
-    rng = np.random.default_rng(0)  # the draws of tests/parity/reference.py
-    announced, arrays = [], []
-    for weight, shape in MODELS[name]["weights"]:
-        noise = rng.normal(size=shape)
-        if len(shape) == 2:
-            value = noise * shape[1] ** -0.5
-        else:
-            value = (1.0 if "norm" in weight else 0.0) + 0.1 * noise
-        announced.append((weight, tuple(shape), np.dtype(np.float32)))
-        arrays.append(value.astype(np.float32))
+    shapes = MODELS[name]["weights"]
+    announced = [(n, tuple(shape), np.dtype(np.float32)) for n, shape in shapes]
+    arrays = drawn(shapes, sharpness=MODELS[name]["sharpness"])
     safetensors.write_folder(tmp_path, announced, arrays)
     (tmp_path / "config.json").write_text(json.dumps(MODELS[name]["config"]))
     config = read_config(tmp_path)
@@ -52,3 +49,10 @@ def test_layers_and_logits_equal_those_of_transformers(name, tmp_path):
     )
     mine = logits(out.hidden_BTD, head_table(params, config))[0, POSITIONS, :]
     np.testing.assert_allclose(mine, golden[f"{name}/logits"], **close)
+
+
+@pytest.mark.parametrize("name", ROTARY)
+def test_inverse_frequencies_are_those_of_transformers_to_the_bit(name):
+    """At position 32,000 a unit in the last place can move an angle by 1e-3."""
+    golden = np.load(GOLDEN / "transformers.npz")[f"{name}/frequencies"]
+    np.testing.assert_array_equal(inverse_frequencies(from_hf(ROTARY[name])), golden)
