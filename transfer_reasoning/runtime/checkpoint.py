@@ -87,9 +87,10 @@ class Checkpoints:
         self.wait()
         path = self.directory / step_name(step)
         _together(lambda: self._make_room(path), path)
+        context = ocp.Context()
         # In the background orbax would wait minutes for a folder it could not make.
-        here = ocp.options.AsyncOptions(create_directories_asynchronously=False)
-        with _disk_errors(path), ocp.Context(async_options=here):
+        context.asynchronous.create_directories_asynchronously = False
+        with _disk_errors(path), context:
             response = ocp.save_checkpointables_async(str(path), dict(parts))
         self._pending = path, self._finisher.submit(self._finish, path, response)
 
