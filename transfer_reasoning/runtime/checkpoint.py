@@ -217,7 +217,8 @@ def load_verified(
 ) -> dict[str, Any]:
     """The parts `abstract` names from one step directory.
 
-    The manifest and every file that is read are verified; other parts are not read.
+    The manifest and every file that is read are verified; other parts, which may be
+    gone, are not.
     With `floats_as_stored` floats have the dtype they were saved in, not `abstract`'s.
 
     Raises:
