@@ -1,12 +1,12 @@
 """A state to save, its bits, and how to come back to it; shared by the two files."""
 
 import jax
-import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from transfer_reasoning.runtime.checkpoint import Checkpoints
+from transfer_reasoning.runtime.mesh import place
 
 SPECS = {
     "float32": PartitionSpec(("data", "fsdp"), "tensor"),
@@ -29,11 +29,11 @@ def host_state(seed: int):
 
 
 def sharded(seed: int, mesh):
-    placed = {
-        name: jax.device_put(value, NamedSharding(mesh, SPECS[name]))
-        for name, value in host_state(seed).items()
+    on = lambda value, spec: place(value, NamedSharding(mesh, spec))
+    return {
+        "params": {k: on(v, SPECS[k]) for k, v in host_state(seed).items()},
+        "opt_state": {"count": on(np.int32(seed), PartitionSpec())},
     }
-    return {"params": placed, "opt_state": {"count": jnp.int32(seed)}}
 
 
 def abstract_on(mesh):
@@ -44,11 +44,19 @@ def abstract_on(mesh):
 
 
 def assert_bits_equal(restored, seed: int):
+    """Of the shards that this process has."""
     for name, value in host_state(seed).items():
-        got = np.asarray(restored["params"][name])
-        assert got.dtype == value.dtype, name
-        np.testing.assert_array_equal(got.view(np.uint8), value.view(np.uint8), name)
+        array = restored["params"][name]
+        assert array.dtype == value.dtype, name
+        assert array.addressable_shards
+        for shard in array.addressable_shards:
+            got, expected = np.asarray(shard.data), value[shard.index]
+            np.testing.assert_array_equal(bits_of(got), bits_of(expected), name)
     assert int(restored["opt_state"]["count"]) == seed
+
+
+def bits_of(array):
+    return np.ascontiguousarray(array).view(np.uint8)
 
 
 def files_with_content(step_folder):

@@ -87,9 +87,10 @@ class Checkpoints:
         self.wait()
         path = self.directory / step_name(step)
         _together(lambda: self._make_room(path), path)
+        context = ocp.Context()
         # In the background orbax would wait minutes for a folder it could not make.
-        here = ocp.options.AsyncOptions(create_directories_asynchronously=False)
-        with _disk_errors(path), ocp.Context(async_options=here):
+        context.asynchronous.create_directories_asynchronously = False
+        with _disk_errors(path), context:
             response = ocp.save_checkpointables_async(str(path), dict(parts))
         self._pending = path, self._finisher.submit(self._finish, path, response)
 
@@ -216,7 +217,8 @@ def load_verified(
 ) -> dict[str, Any]:
     """The parts `abstract` names from one step directory.
 
-    The manifest and every file that is read are verified; other parts are not read.
+    The manifest and every file that is read are verified; other parts, which may be
+    gone, are not.
     With `floats_as_stored` floats have the dtype they were saved in, not `abstract`'s.
 
     Raises:

@@ -69,9 +69,9 @@ def verify(
 ) -> None:
     """Compare a step directory with its manifest, before anything in it is used.
 
-    What files there are is always compared, and the content of all of them, or, where
-    `parts` names folders of the step, of those in these and beside them. With `share`
-    (k, n) the content of every n-th file from the k-th: one of n processes' share.
+    Where `parts` names folders of the step, only what is in these and beside them: the
+    moments of a step may be gone where its weights are wanted. With `share` (k, n) the
+    content of every n-th file from the k-th: one of n processes' share.
 
     Raises:
         CorruptCheckpointError: a file is missing, extra, broken or different; or the
@@ -80,19 +80,20 @@ def verify(
     """
     with _broken(folder):
         found = _files(folder) - {MANIFEST}
-    expected = _read(folder)
-    for name in [*sorted(expected.keys() - found), *sorted(found - expected.keys())]:
+    digests = _read(folder)
+    among = lambda names: {
+        name
+        for name in names
+        if parts is None or "/" not in name or name.split("/")[0] in parts
+    }
+    found, expected = among(found), among(digests)
+    for name in [*sorted(expected - found), *sorted(found - expected)]:
         reason = "is missing" if name in expected else f"is not in {MANIFEST}"
         raise CorruptCheckpointError(f"{folder / name} {reason}")
-    wanted = [
-        name
-        for name in sorted(expected)
-        if parts is None or "/" not in name or name.split("/")[0] in parts
-    ]
-    for name in wanted[share[0] :: share[1]]:
+    for name in sorted(expected)[share[0] :: share[1]]:
         with _broken(folder / name):
             digest = _digest(folder / name)
-        if digest != expected[name]:
+        if digest != digests[name]:
             raise CorruptCheckpointError(f"{folder / name} does not match its digest")
 
 
