@@ -11,7 +11,7 @@ from launch import models
 from tests.launch.commands import assert_refused, run
 from tests.runtime.states import biggest_file, flip_a_bit
 from tests.tiny import TINY, mesh_of
-from transfer_reasoning.model.convert import read_config, write_config
+from transfer_reasoning.model.config_file import read_config, write_config
 from transfer_reasoning.model.decoder import abstract_params
 from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.runtime.checkpoint import Checkpoints
