@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.launch.commands import STUDY, run
+from tests.launch.saving import Runs
 
 if threading.current_thread() is threading.main_thread():
     # A shell's background job ignores Ctrl-C, and so would every command started here.
@@ -28,3 +29,14 @@ def smoke_study(tmp_path_factory) -> Finished:
     done = run(*STUDY, f"--workdir={workdir}")
     assert done.returncode == 0, done.stderr
     return Finished(workdir, done.stdout)
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory) -> Runs:
+    """With a run that nothing befell in `unbroken`."""
+    runs = Runs(tmp_path_factory.mktemp("runs"))
+    suite = ("launch.suite", "--config=configs/small/suite.py:smoke")
+    done = run(*suite, f"--workdir={runs.home / 'suite'}")
+    assert done.returncode == 0, done.stderr
+    runs.finish(runs.home / "unbroken")
+    return runs
