@@ -3,6 +3,7 @@
 # make parity    compare with transformers (torch)
 # make parity-search  the same with random folders, until something differs
 # make tpu       compile for TPUs that are not there
+# make checkpoint-campaign, import-campaign, hostile-campaign, kill-campaign: see there
 # make lint      formatting, lint rules, types
 # make clean     remove what the others made
 
@@ -14,8 +15,8 @@ EXTRAS ?= eval,analysis
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: study test lint parity parity-search tpu kill-campaign import-campaign \
-    hostile-campaign clean
+.PHONY: study test lint parity parity-search tpu kill-campaign checkpoint-campaign \
+    import-campaign hostile-campaign clean
 
 study:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS)
@@ -58,6 +59,15 @@ import-campaign:
 hostile-campaign:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
 	@$(RUN) -m pytest tests/launch/test_hostile_fuzz.py -m campaign -s
+
+# Checkpoints flipped, cut off, killed in saves, refused by disks; what digests cost.
+# Root can mount small and read-only disks; else those parts are skipped.
+# [FLIPS=200] [CUTS=50] [FLIP_SEED=0] [KILLS=20] [KILL_SEED=0] [DIGEST_ROUNDS=6]
+checkpoint-campaign:
+	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
+	@$(RUN) -m pytest -m campaign -s tests/runtime/test_digest_cost.py \
+	    tests/launch/test_checkpoint_flips.py tests/launch/test_checkpoint_kills.py \
+	    tests/launch/test_checkpoint_disks.py
 
 lint:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev

@@ -6,7 +6,8 @@ from ml_collections import ConfigDict
 def model() -> ConfigDict:
     """Which weights, and how they compute."""
     c = ConfigDict()
-    # Hugging Face folder, hub id or orbax step; empty: fresh weights of `shape`.
+    # Hugging Face folder, hub id, orbax step, or a folder of steps (the newest that
+    # verifies); empty: fresh weights of `shape`.
     c.path = ""
     c.tokenizer = ""  # folder; empty: the model's own
     c.shape = ConfigDict()

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -57,6 +57,7 @@ def start_tool(main: Callable[[], None]) -> None:
     _replace_closed_streams()
     # Libraries chat, and log with a traceback what then reaches us as an exception.
     logging.set_verbosity(logging.FATAL)
+    sys.unraisablehook = _without_aftermath
     app.run(guarded, flags_parser=parse)
 
 
@@ -94,6 +95,16 @@ def _one_line_errors() -> Iterator[None]:
         )
     except KeyboardInterrupt:
         fail("interrupted; the same command goes on from here", INTERRUPTED)
+
+
+def _without_aftermath(unraisable: Any) -> None:
+    """Say what cannot be raised, but not what follows a save that failed.
+
+    Orbax closes its loop at the first file that cannot be written, and every other file
+    under way then complains of that, before the error itself has reached us.
+    """
+    if str(unraisable.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(unraisable)
 
 
 def _replace_closed_streams() -> None:

@@ -43,7 +43,7 @@ def locate(name: str, parts: Sequence[str] = ("model", "params")) -> Located:
     if not HUB_ID.fullmatch(name):
         raise InputError(
             f"model {name!r} is no directory and no hub id; expected a Hugging Face"
-            " folder, a hub id such as Qwen/Qwen3-0.6B, or an orbax step directory"
+            " folder, a hub id such as Qwen/Qwen3-0.6B, or an orbax step (or steps)"
         )
     return Located(_fetched(name, HUB_FILES), None)
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +58,15 @@ def start(module: str, *arguments: object, **options) -> subprocess.Popen:
         env=environment(**options),
         start_new_session=True,
     )
+
+
+def wait_for(holds: Callable[[], object], process: subprocess.Popen) -> None:
+    """Until something is so; a process that ends before it fails the test."""
+    deadline = time.monotonic() + 120
+    while not holds():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def assert_refused(

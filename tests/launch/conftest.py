@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.launch.commands import STUDY, run
+from tests.launch.saving import Runs
 from tests.tiny import TINY, random_params
 from transfer_reasoning.model import convert, safetensors
 from transfer_reasoning.small_suite.tokenizer import train_tokenizer
@@ -65,3 +66,14 @@ def model_folder(made_folders, tmp_path) -> pathlib.Path:
 def sharded_folder(made_folders, tmp_path) -> pathlib.Path:
     """A good model folder of two shards, to be broken."""
     return pathlib.Path(shutil.copytree(made_folders / "sharded", tmp_path / "model"))
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory) -> Runs:
+    """With a run that nothing befell in `unbroken`."""
+    runs = Runs(tmp_path_factory.mktemp("runs"))
+    suite = ("launch.suite", "--config=configs/small/suite.py:smoke")
+    done = run(*suite, f"--workdir={runs.home / 'suite'}")
+    assert done.returncode == 0, done.stderr
+    runs.finish(runs.home / "unbroken")
+    return runs

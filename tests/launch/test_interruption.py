@@ -4,9 +4,9 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -21,20 +21,14 @@ from tests.launch.commands import (
     kill_tree,
     run,
     start,
+    wait_for,
 )
+from tests.runtime.states import biggest_file, flip_a_bit
+from transfer_reasoning.runtime.manifest import verify
 
 TRAIN = ("launch.train", "--config=configs/small/base.py:smoke")
 SUITE = ("launch.suite", "--config=configs/small/suite.py:smoke")
 WAIT_S = 120
-
-
-def wait_for(holds, process: subprocess.Popen) -> None:
-    """Until something is so; a process that ends before it fails the test."""
-    deadline = time.monotonic() + WAIT_S
-    while not holds():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def interrupt(process: subprocess.Popen) -> subprocess.CompletedProcess:
@@ -114,6 +108,26 @@ def test_a_full_disk_in_a_checkpoint_is_told_and_a_rerun_goes_on(
     again = run(*train, **options)
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "w" / "model" / "model.safetensors").is_file()
+
+
+def test_a_damaged_checkpoint_is_told_and_a_rerun_ends_with_the_same_bits(
+    smoke_study, train, tmp_path
+):
+    options = ("--config.optimizer.num_steps=6", "--config.checkpoint.every_steps=2")
+    again = lambda: run(*train, *options, env=environment(**compiled(smoke_study)))
+    workdir = tmp_path / "w"
+    assert again().returncode == 0
+    weights = (workdir / "model" / "model.safetensors").read_bytes()
+    (workdir / "done.json").unlink()
+    shutil.rmtree(workdir / "model")
+    damaged = biggest_file(workdir / "checkpoints" / "000004" / "opt_state")
+    flip_a_bit(damaged)
+    done = again()
+    assert done.returncode == 0, done.stderr
+    assert f"checkpoint {damaged} does not match its digest" in done.stdout
+    assert "going on from step 2" in done.stdout
+    assert (workdir / "model" / "model.safetensors").read_bytes() == weights
+    verify(workdir / "checkpoints" / "000004")
 
 
 def on_terminal(module: str, *arguments: str, **variables: str | None) -> str:

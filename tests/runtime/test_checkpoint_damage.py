@@ -1,6 +1,7 @@
 """Damaged and unfinished checkpoints: every one is found, and resume walks back."""
 
 import os
+import re
 import shutil
 
 import pytest
@@ -130,6 +131,7 @@ BROKEN_STEPS = {
     "manifest too deep": write_manifest("[" * 100_000),
     "step that is no number": write_manifest('{"files": {}, "step": "000030"}'),
     "extra file": lambda folder: (folder / "params" / "new").write_text(""),
+    "a name that is no text": lambda folder: (folder / "\udcff").write_text(""),
     "extra manifest": lambda folder: (folder / "params" / MANIFEST).write_text(""),
     "extra empty folder": lambda folder: (folder / "params" / "new").mkdir(),
     "extra link": lambda folder: (folder / "new").symlink_to("params"),
@@ -147,6 +149,22 @@ def test_an_unfinished_step_is_passed_over(damaged, meshes, break_step):
     (step, _), warnings = resume(damaged, meshes[1])
     assert (step, len(warnings)) == (20, 1)
     assert str(damaged / "000030") in warnings[0]
+    assert "trying the one before" in warnings[0].encode().decode()
+
+
+def test_where_no_step_verifies_there_is_nothing_to_resume_and_all_are_told(
+    damaged, meshes
+):
+    for step in ("000010", "000020", "000030"):
+        flip_a_bit(biggest_file(damaged / step))
+    resumed, warnings = resume(damaged, meshes[1])
+    assert resumed is None
+    assert [re.search(r"/0000(\d\d)/", line)[1] for line in warnings] == [
+        "30",
+        "20",
+        "10",
+    ]
+    assert warnings[-1].endswith("; there is none before it")
 
 
 def test_a_step_under_another_name_is_not_that_step(damaged, meshes):

@@ -12,7 +12,9 @@ to the newest step that verifies.
     DIRECTORY/000120/manifest.json
 
 Of several processes each calls `save`, `wait` and `restore_latest` at the same points;
-the directory is one for all. The first process alone writes manifests and deletes.
+the directory is one for all. The first process alone writes manifests and deletes. A
+process that cannot write its arrays is waited for by the others for five minutes at
+most (orbax's barrier), or until it ends; then all fail.
 """
 
 import json
@@ -49,8 +51,8 @@ class Checkpoints:
 
     Args:
         directory: holds one folder per step.
-        keep: how many of the newest finished steps stay. For a moment there is one
-            more: the oldest goes when the newest is finished.
+        keep: how many of the newest finished steps stay, 1 or more. For a moment there
+            is one more: the oldest goes when the newest is finished.
         keep_every_steps: multiples of it stay for good; 0: none.
         beside: a folder whose (small) files every step also holds, as `model/`; they
             are read now.
@@ -147,9 +149,9 @@ class Checkpoints:
             write_manifest(path, int(path.name))
             self._delete_old(int(path.name))
 
-    def _delete_old(self, newest: int) -> None:
-        """Steps after `newest` did not verify at the start: they count for nothing."""
-        older = [p for p in step_folders(self.directory) if int(p.name) <= newest]
+    def _delete_old(self, last: int) -> None:
+        """Steps after `last` did not verify at the start: they count for nothing."""
+        older = [p for p in step_folders(self.directory) if int(p.name) <= last]
         finished = [path for path in older if (path / MANIFEST).is_file()]
         kept = set(finished[-self._keep :])
         if self._every:
@@ -170,11 +172,14 @@ def newest(
     Several processes share the reading. `parts` as in `verify`.
     """
     steps = json.dumps([path.name for path in step_folders(directory)])
-    for name in reversed(json.loads(_texts(steps)[0])):
-        problem = _problem(directory / name, parts)
+    names = json.loads(_texts(steps)[0])
+    while names:
+        path = directory / names.pop()
+        problem = _problem(path, parts)
         if not problem:
-            return directory / name
-        warn(f"checkpoint {problem}; trying the one before it")
+            return path
+        then = "trying the one before it" if names else "there is none before it"
+        warn(f"checkpoint {problem}; {then}")
     return None
 
 
@@ -309,7 +314,8 @@ def _problem(path: Path, parts: Collection[str] | None) -> str:
     try:
         verify(path, parts, share=share)
     except CorruptCheckpointError as error:
-        problem = str(error)
+        # A name that is no UTF-8 can be listed, but not printed.
+        problem = str(error).encode(errors="backslashreplace").decode()
     return next(filter(None, _texts(problem)), "")
 
 
