@@ -56,11 +56,7 @@ def _described(source: str) -> tuple[Any, str, str]:
         return MODELS[source], PUBLISHED_DTYPE, "its published shape, nothing fetched"
     folder, step = models.locate_config(source)
     config = read_config(folder)
-    if step is not None:
-        from transfer_reasoning.runtime.checkpoint import stored
-
-        return config, stored(step, "params")["embedding"].dtype.name, "an orbax step"
-    if any(folder.glob("*.safetensors*")):
+    if step is None and any(folder.glob("*.safetensors*")):
         models.check(source)
         dtype = stored_dtypes(folder, config)["embedding"].name
         return config, dtype, "config.json and the headers of its weights agree"
@@ -71,4 +67,5 @@ def _described(source: str) -> tuple[Any, str, str]:
             f"{folder}/config.json field 'dtype' is {shown(dtype)}; expected one of"
             f" {', '.join(DTYPES)}"
         )
-    return config, dtype, "config.json alone, no weights are there"
+    alone = "config.json alone, no weights are there"
+    return config, dtype, alone if step is None else "config.json of an orbax step"

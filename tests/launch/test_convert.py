@@ -157,7 +157,7 @@ PLANS = {
     "a published hub id": (["--from_hf=Qwen/Qwen3-32B"], "32,762,123,264 weights"),
     "a folder": (["--from_hf={0}"], "headers of its weights agree"),
     "a folder without weights": (["--from_hf={1}"], "no weights are there"),
-    "a step": (["--from_orbax={2}"], "an orbax step"),
+    "a step": (["--from_orbax={2}"], "of an orbax step"),
 }
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from launch import models
+from launch import models, weights
 from tests.launch.commands import assert_refused, run
 from tests.runtime.states import biggest_file, flip_a_bit
 from tests.tiny import TINY, mesh_of
@@ -55,7 +55,7 @@ def test_weights_of_any_float_come_in_float32_bit_for_bit(dtype, tmp_path):
     shutil.rmtree(tmp_path / "checkpoints" / "000005" / "opt_state" / "d")
     located = models.locate(str(tmp_path / "checkpoints" / "000005"))
     layout = Layout.train(mesh_of(1, 4, 2))
-    config, loaded = models.load(located, compute_dtype="bfloat16", layout=layout)
+    config, loaded = weights.load(located, compute_dtype="bfloat16", layout=layout)
     assert (config.width, config.compute_dtype) == (TINY.width, "bfloat16")
     for ours, theirs in zip(*map(jax.tree.leaves, (loaded, params)), strict=True):
         assert ours.dtype == jnp.float32
@@ -99,7 +99,7 @@ def test_a_link_to_a_step_is_the_step(steps):
     (steps / "newest").symlink_to("000030")
     located = models.locate(str(steps / "newest"))
     layout = Layout.train(mesh_of(1, 1, 1))
-    models.load(located, compute_dtype="float32", layout=layout)
+    weights.load(located, compute_dtype="float32", layout=layout)
 
 
 @pytest.mark.parametrize("part", ["params", "model", "."])
@@ -110,7 +110,7 @@ def test_a_step_that_is_named_and_does_not_verify_is_refused(part, steps):
 
     def load():
         located = models.locate(str(steps / "000020"))
-        models.load(located, compute_dtype="float32", layout=layout)
+        weights.load(located, compute_dtype="float32", layout=layout)
 
     with pytest.raises(InputError, match=f"{damaged} does not match its digest"):
         load()
@@ -131,7 +131,7 @@ def test_what_is_not_a_whole_step_is_refused_by_file(name, steps):
     damage(steps / "000030")
     layout = Layout.train(mesh_of(1, 1, 1))
     with pytest.raises(InputError, match=f"{steps / called}.*{said}.*expected"):
-        models.load(
+        weights.load(
             models.locate(str(steps / called)), compute_dtype="float32", layout=layout
         )
 
