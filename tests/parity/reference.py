@@ -125,8 +125,10 @@ SOFT = {  # every layer is compared: four layers, rounding stays small
 SOFT = {name: but(v, 1.0, num_hidden_layers=4) for name, v in SOFT.items()}
 GOLDEN = SOFT | {
     f"{name} sharp": GRID[name]
-    for name in ("qwen2 untied", "qwen3 tied", "llama tied bias", "mistral untied")
+    for name in ("qwen2 untied", "qwen3 tied", "llama tied bias")
 }
+# A near tie takes nine tenths of the tolerance with two layers.
+GOLDEN["mistral untied sharp"] = but(GRID["mistral untied"], num_hidden_layers=1)
 
 
 def reference_model(variant: Variant):
