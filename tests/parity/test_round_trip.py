@@ -22,7 +22,10 @@ from transformers import (  # noqa: E402
 
 from tests.parity.reference import GRID, reference_model  # noqa: E402
 from tests.tiny import mesh_of  # noqa: E402
-from transfer_reasoning.model.config_file import read_config  # noqa: E402
+from transfer_reasoning.model.config_file import (  # noqa: E402
+    read_config,
+    read_description,
+)
 from transfer_reasoning.model.convert import load_params, save_folder  # noqa: E402
 from transfer_reasoning.model.partition import Layout  # noqa: E402
 from transfer_reasoning.runtime.checkpoint import Checkpoints  # noqa: E402
@@ -31,9 +34,7 @@ from transfer_reasoning.text import copy_tokenizer  # noqa: E402
 pytestmark = pytest.mark.parity
 
 DTYPES = {"float32": (torch.float32, np.int32), "bfloat16": (torch.bfloat16, np.int16)}
-# Fields of a config that decide no number: they are the tokenizer's or transformers'.
-WHERE_FROM = {"_name_or_path", "transformers_version"}
-WHERE_FROM |= {"bos_token_id", "eos_token_id", "pad_token_id"}
+WHERE_FROM = {"_name_or_path", "transformers_version"}  # of the folder that was read
 TEMPLATE = """{%- for message in messages %}
 {{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}
 {%- endfor %}
@@ -129,7 +130,9 @@ def test_every_byte_comes_back(folders, tmp_path, name, dtype, road):
     config = read_config(source)
     layout = Layout.train(mesh_of(2, 2, 2))
     params = load_params(source, config, dtype=dtype, layout=layout)
-    save_folder(target, road(params, tmp_path / "steps"), config)
+    described = read_description(source)
+    params = road(params, tmp_path / "steps")
+    save_folder(target, params, config, described=described)
     copy_tokenizer(source, target)
 
     assert tensors(target) == tensors(source)

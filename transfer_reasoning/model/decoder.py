@@ -142,9 +142,16 @@ class MLP(nnx.Module):
 
     def __call__(self, x_BTD: jax.Array) -> jax.Array:
         gate_BTF, up_BTF = (_contract(x_BTD, w, 1) for w in (self.gate, self.up))
-        # In bfloat16 every step of the sigmoid would be rounded.
-        active_BTF = jax.nn.silu(gate_BTF.astype(jnp.float32)) * up_BTF
-        return _contract(active_BTF.astype(x_BTD.dtype), self.down, 1)
+        return _contract(_swiglu(gate_BTF, up_BTF), self.down, 1)
+
+
+@jax.checkpoint
+def _swiglu(gate: jax.Array, up: jax.Array) -> jax.Array:
+    """silu(gate) * up, rounded once: in bfloat16 the sigmoid's steps each would be.
+
+    The backward pass recomputes it and keeps no float32 copy.
+    """
+    return (jax.nn.silu(gate.astype(jnp.float32)) * up).astype(gate.dtype)
 
 
 class Block(nnx.Module):
