@@ -19,7 +19,7 @@ import pytest
 
 from tests.runtime.states import files_with_content
 from tests.tiny import mesh_of
-from transfer_reasoning.model.convert import read_config
+from transfer_reasoning.model.config_file import read_config
 from transfer_reasoning.model.decoder import init_params
 from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.runtime.checkpoint import MODEL, Checkpoints
