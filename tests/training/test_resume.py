@@ -1,4 +1,4 @@
-"""A run that is killed and started again ends with the bits of an unbroken one."""
+"""A run killed in a save that goes on ends with the bits of an unbroken one."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SFT = (
     {
         "model.shape.num_layers": 1,
         "optimizer.num_steps": 60,
-        "checkpoint.every_steps": 15,
+        "checkpoint.every_steps": 4,
         "objective.unroll": 1,  # compiles faster
     },
 )
@@ -25,7 +25,7 @@ RL = (
     "ablation/on_policy_rl",
     {
         "optimizer.num_steps": 6,
-        "checkpoint.every_steps": 2,
+        "checkpoint.every_steps": 1,
         "objective.unroll": 1,
         "objective.updates_per_step": 2,
         "source.dynamic_batches": 2,
@@ -87,14 +87,15 @@ class Study:
         assert process.returncode == 0, errors
         return printed
 
-    def kill_after_a_checkpoint(self, setting, workdir) -> None:
-        """SIGKILL as soon as one checkpoint is whole, while the run goes on."""
+    def kill_in_a_save(self, setting, workdir) -> None:
+        """SIGKILL while a checkpoint is written, and one before it is whole."""
         process = self.train(setting, workdir)
-        deadline = time.monotonic() + PATIENCE_S
-        while not list((self.home / workdir).glob("checkpoints/*/manifest.json")):
+        folder, deadline = self.home / workdir / "checkpoints", time.monotonic()
+        found = lambda pattern: list(folder.glob(pattern))
+        while not (found("*/manifest.json") and found("*-tmp")):
             assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
+            assert time.monotonic() < deadline + PATIENCE_S
+            time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert process.returncode == -signal.SIGKILL
@@ -125,7 +126,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(study, setting):
     config, overrides = setting
     killed = f"killed/{config}"
     study.finish(setting, config)
-    study.kill_after_a_checkpoint(setting, killed)
+    study.kill_in_a_save(setting, killed)
     assert "going on from step" in study.finish(setting, killed)
     assert study.files(killed) == study.files(config)
     rows = study.metrics(killed)
