@@ -61,9 +61,16 @@ def write_step(folder: Path, params: Any, origin: Origin) -> None:
 @contextmanager
 def _appearing(folder: Path) -> Iterator[Path]:
     """A folder to fill, which takes the name and place of `folder` at the end."""
-    partial = folder.absolute().with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    home = folder.absolute().parent
+    partial, old = (home / f".{folder.name}.{kind}" for kind in ("partial", "old"))
+    for left in (partial, old):  # by a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
     partial.mkdir(parents=True)
-    yield partial
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    try:
+        yield partial
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:  # on a full disk this makes room again
+        shutil.rmtree(partial, ignore_errors=True)

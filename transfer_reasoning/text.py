@@ -30,6 +30,11 @@ TOKENIZER_FILES = (
     "special_tokens_map.json",
     "generation_config.json",
 )
+# Not read here, and yet a part of what other programs load.
+OTHER_FILES = (
+    *("added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model"),
+    "chat_template.json",
+)
 MAX_TOKENIZER_BYTES = 32 << 20  # twice the largest of the four families
 # No context window holds a longer prompt, and no template needs this long.
 MAX_RENDERED_CHARACTERS, MAX_RENDER_S = 10_000_000, 3.0
@@ -299,10 +304,11 @@ def _limited_time(seconds: float) -> Iterator[None]:
 
 def copy_tokenizer(source: Path, target: Path) -> None:
     """Copy a folder's tokenizer files, byte for byte, beside exported weights."""
-    for name in TOKENIZER_FILES:
+    for name in TOKENIZER_FILES + OTHER_FILES:
         file = untrusted.find(source, name)
         if file:
-            (target / name).write_bytes(file.read_bytes())
+            content = untrusted.read_bytes(file, MAX_TOKENIZER_BYTES)
+            (target / name).write_bytes(content)
 
 
 def truncate_at_stop(text: str, stop_strings: Sequence[str]) -> str:

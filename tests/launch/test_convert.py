@@ -77,6 +77,7 @@ def test_a_head_that_was_stored_twice_comes_back_twice(folder, tmp_path):
 def test_there_and_back_again_keeps_every_byte(folder, tmp_path, dtype):
     start, step, end = tmp_path / "start", tmp_path / "step", tmp_path / "end"
     printed = convert(f"--from_hf={folder}", f"--to_hf={start}", f"--dtype={dtype}")
+    (start / "merges.txt").write_text("#version: 0.2\n")  # for other programs
     assert "parameters" in printed.splitlines()[-1]
     convert(f"--from_hf={start}", f"--to_orbax={step}")
     convert(f"--from_orbax={step}", f"--to_hf={end}")
@@ -130,7 +131,18 @@ def test_a_number_too_large_for_the_dtype_is_refused_and_nothing_appears(
         "launch.convert", f"--from_hf={source}", f"--to_hf={target}", "--dtype=float16"
     )
     assert_refused(done, "no finite float16", "expected")
-    assert not target.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"big"}
+
+
+def test_a_disk_that_is_full_loses_nothing(folder, tmp_path):
+    target = tmp_path / "copy"
+    convert(f"--from_hf={folder}", f"--to_hf={target}")
+    before = tensors(target)
+    words = (f"--from_hf={folder}", f"--to_hf={target}", "--overwrite")
+    done = run("launch.convert", *words, max_file_kib=64)
+    assert_refused(done, "File too large", "mend this")
+    assert tensors(target) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"copy"}
 
 
 @pytest.mark.parametrize(
