@@ -72,7 +72,9 @@ def main() -> None:
 
 def _mesh() -> dict[str, int]:
     """Sizes of all mesh axes; those not named are 1."""
-    sizes = {"data": 1, "fsdp": 1, "tensor": 1}
+    from transfer_reasoning.model.partition import MESH_AXES
+
+    sizes = dict.fromkeys(MESH_AXES, 1)
     for part in _MESH.value:
         axis, _, size = part.partition("=")
         if axis not in sizes or not re.fullmatch(r"-1|[1-9][0-9]*", size):

@@ -8,7 +8,6 @@ from launch.plan_view import show, written_size
 from transfer_reasoning.types import InputError
 from transfer_reasoning.untrusted import shown
 
-DTYPES = ("float32", "bfloat16", "float16", "float64")
 PUBLISHED_DTYPE = "bfloat16"  # of every checkpoint in `model.published`
 
 
@@ -37,19 +36,19 @@ def show_plan(
     plan = import_plan(config, placed, dtype=wanted)
     itemsize = jnp.dtype(stored).itemsize
     show(plan, slice_, heading=f"{source}: {where}", stored_itemsize=itemsize)
-    each = plan.device_size * plan.itemsize
-    if slice_ and each > slice_.hbm_bytes:
+    if slice_ and plan.device_bytes > slice_.hbm_bytes:
         raise InputError(
-            f"{source} takes {written_size(each)} on each device and {topology} has"
-            f" {written_size(slice_.hbm_bytes)}; expected it to fit: give a larger"
-            " --topology, or a --mesh that splits weights further"
+            f"{source} takes {written_size(plan.device_bytes)} on each device and"
+            f" {topology} has {written_size(slice_.hbm_bytes)}; expected it"
+            " to fit: give a larger --topology, or a --mesh that splits weights further"
         )
 
 
 def _described(source: str) -> tuple[Any, str, str]:
     """ModelConfig, stored dtype, and where both are known from."""
+    from transfer_reasoning.model import safetensors
     from transfer_reasoning.model.config_file import read_config, read_description
-    from transfer_reasoning.model.convert import stored_dtypes
+    from transfer_reasoning.model.names import EMBEDDING
     from transfer_reasoning.model.published import MODELS
 
     if not Path(source).exists() and source in MODELS:
@@ -58,14 +57,15 @@ def _described(source: str) -> tuple[Any, str, str]:
     config = read_config(folder)
     if step is None and any(folder.glob("*.safetensors*")):
         models.check(source)
-        dtype = stored_dtypes(folder, config)["embedding"].name
+        dtype = safetensors.read_folder(folder)[EMBEDDING].dtype.name
         return config, dtype, "config.json and the headers of its weights agree"
     fields = read_description(folder)
     dtype = fields.get("dtype") or fields.get("torch_dtype") or "float32"
-    if dtype not in DTYPES:
+    known = [dtype.name for dtype in safetensors.NAMES]
+    if dtype not in known:
         raise InputError(
             f"{folder}/config.json field 'dtype' is {shown(dtype)}; expected one of"
-            f" {', '.join(DTYPES)}"
+            f" {', '.join(known)}"
         )
     alone = "config.json alone, no weights are there"
     return config, dtype, alone if step is None else "config.json of an orbax step"

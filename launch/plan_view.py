@@ -76,7 +76,7 @@ def _two_lines(rows: Sequence[Sequence[str]], width: int) -> Iterable[str]:
 def _totals(
     plan: ImportPlan, topology: Topology | None, unit: str, stored_itemsize: int
 ) -> Iterable[str]:
-    each = plan.device_size * plan.itemsize
+    each = plan.device_bytes
     share = f"{written_size(each)} per {unit}"
     tensors = sum(leaf.tensors for leaf in plan.leaves)
     whole = written_size(plan.size * plan.itemsize)

@@ -16,14 +16,14 @@ class Origin(NamedTuple):
     """What goes beside weights when they are written: where they began.
 
     `config` is their ModelConfig, `tokenizer` a folder, `description` the fields of
-    config.json and `dtypes` the dtype of every leaf as it was read; these two are None
-    for fresh weights, which stay float32. `repeats_head`: a tied head was stored too.
+    config.json and `dtypes` that of every tensor, by its name there. Both are None for
+    fresh weights, which stay float32. `repeats_head`: a tied head was stored too.
     """
 
     config: Any
     tokenizer: Path
     description: dict[str, Any] | None = None
-    dtypes: Any = None
+    dtypes: dict[str, Any] | None = None
     repeats_head: bool = False
 
 
@@ -54,15 +54,17 @@ def read(located: Located, config: Any, *, dtype: str | None, layout: Any):
 
 def read_origin(located: Located, config: Any, tokenizer: Path) -> Origin:
     """What weights at `located` are to be written back as."""
+    from transfer_reasoning.model import safetensors
     from transfer_reasoning.model.config_file import read_description
-    from transfer_reasoning.model.convert import repeats_head, stored_dtypes
+    from transfer_reasoning.model.names import HEAD
 
     description = read_description(located.folder)
     if located.step is not None:
         repeats = bool(description.pop(REPEATS_HEAD, False))
         return Origin(config, tokenizer, description, repeats_head=repeats)
-    dtypes = stored_dtypes(located.folder, config)
-    repeats = repeats_head(located.folder, config)
+    entries = safetensors.read_folder(located.folder)
+    dtypes = {name: entry.dtype for name, entry in entries.items()}
+    repeats = config.tied_head and HEAD in entries
     return Origin(config, tokenizer, description, dtypes, repeats)
 
 

@@ -63,6 +63,11 @@ class ImportPlan(NamedTuple):
     device_size: int
     training_bytes: int
 
+    @property
+    def device_bytes(self) -> int:
+        """What the weights take on each device."""
+        return self.device_size * self.itemsize
+
     def host_size(self, devices: int) -> int:
         """Numbers that a host which feeds so many devices reads, at most.
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from configs import common
+from launch import build, export
 from tests.launch.commands import assert_refused, environment, run
 from transfer_reasoning.model import safetensors
 
@@ -105,6 +107,23 @@ def test_a_step_is_a_model_wherever_one_is_wanted(folder, tmp_path):
         assert done.returncode == 0, done.stderr
         rows.append(json.loads(output.read_text()))
     assert rows[0] == rows[1] == rows[2]
+
+
+def test_layers_of_several_dtypes_are_a_model_and_come_back_as_they_were(
+    folder, tmp_path
+):
+    """Here a leaf is one float32 array of all layers."""
+    shapes, arrays = shapes_of(folder), {}
+    for name, (_, piece) in tensors(folder).items():
+        narrow = "layers.1." in name or "norm" in name
+        value = np.frombuffer(piece, np.float32).reshape(shapes[name])
+        arrays[name] = value.astype("bfloat16" if narrow else "float32")
+    write_weights(tmp_path / "mixed", folder, arrays)
+    model = common.model()
+    model.path = str(tmp_path / "mixed")
+    loaded = build.load_model(model, common.mesh())
+    export.write_model(tmp_path / "back", loaded.params, loaded.origin)
+    assert tensors(tmp_path / "back") == tensors(tmp_path / "mixed")
 
 
 def test_a_second_run_needs_leave_to_replace(folder, tmp_path):

@@ -15,6 +15,7 @@ from transfer_reasoning.model import safetensors
 from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.config_file import write_config
 from transfer_reasoning.model.names import rows
+from transfer_reasoning.model.published import MODELS
 
 SMALL = ModelConfig(
     vocab_size=8_192,
@@ -24,15 +25,6 @@ SMALL = ModelConfig(
     num_kv_heads=4,
     head_dim=64,
     mlp_width=2_048,
-)
-QWEN3_0_6B = ModelConfig(
-    vocab_size=151_936,
-    num_layers=28,
-    width=1_024,
-    num_heads=16,
-    num_kv_heads=8,
-    head_dim=128,
-    mlp_width=3_072,
 )
 EIGHT = "--xla_force_host_platform_device_count=8"
 
@@ -80,7 +72,7 @@ def test_an_import_holds_little_beside_the_weights(tmp_path, mesh, flags):
 @pytest.mark.campaign
 def test_import_of_a_0_6b_folder(tmp_path):
     """Interleaved with the least that could be done; medians."""
-    size = write_random(tmp_path, QWEN3_0_6B)
+    size = write_random(tmp_path, MODELS["Qwen/Qwen3-0.6B"])
     plain, eight, least = [], [], []
     for _ in range(7):
         least.append(cost(tmp_path, "read"))

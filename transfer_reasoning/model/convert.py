@@ -18,6 +18,7 @@ from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.config_file import write_config
 from transfer_reasoning.model.decoder import Params, abstract_params, param_axes
 from transfer_reasoning.model.names import (
+    EMBEDDING,
     HEAD,
     Row,
     check_coverage,
@@ -90,22 +91,21 @@ def save_folder(
     params: Params,
     config: ModelConfig,
     *,
-    dtypes: Params | None = None,
+    dtypes: Mapping[str, np.dtype] | None = None,
     described: Mapping[str, Any] | None = None,
     repeats_head: bool = False,
     on_bytes: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Write config.json and weights so that transformers loads them.
 
-    Weights are rounded to `dtypes`, a tree like `params`, or keep their own where that
-    is None. `described` is the config.json they began with, whose fields then stay.
-    With `repeats_head` a head that is tied is stored beside its embedding. Several
-    processes call this together; the first writes.
+    Each tensor is rounded to its dtype in `dtypes`, by its name there, or keeps its own
+    where that is None. `described` is the config.json they began with, whose fields
+    then stay. With `repeats_head` a head that is tied is stored beside its embedding.
+    Several processes call this together; the first writes.
     """
     table = rows(config) + [repeated_head(config)] * repeats_head
-    written = dtypes or jax.tree.map(lambda leaf: leaf.dtype, params)
     announced = [
-        (name, row.shape, np.dtype(_at(written, row.path)))
+        (name, row.shape, dtypes[name] if dtypes else _at(params, row.path).dtype)
         for row in table
         for name in row.names(config.num_layers)
     ]
@@ -121,8 +121,8 @@ def save_folder(
             continue
         return
     folder.mkdir(parents=True, exist_ok=True)
-    name = np.dtype(written["embedding"]).name
-    write_config(folder, config, dtype=name, described=described)
+    dtype = next(dtype for name, _, dtype in announced if name == EMBEDDING)
+    write_config(folder, config, dtype=dtype.name, described=described)
     safetensors.write_folder(folder, announced, arrays(), on_bytes=on_bytes)
 
 
@@ -178,30 +178,11 @@ def _fetcher(
     return lambda index: shards[_bounds(index, shape)]
 
 
-def stored_dtypes(folder: Path, config: ModelConfig) -> Params:
-    """The dtype of every leaf as a Hugging Face folder holds it.
-
-    Raises:
-        InputError: the layers of one leaf differ.
-    """
-    entries = safetensors.read_folder(folder)
-    dtypes: Params = {}
-    for row in rows(config):
-        tensors = {name: entries[name] for name in row.names(config.num_layers)}
-        _put(dtypes, row.path, _common_dtype(tensors))
-    return dtypes
-
-
-def repeats_head(folder: Path, config: ModelConfig) -> bool:
-    """Does a folder store its tied head beside the embedding, as Qwen3-0.6B does?"""
-    return config.tied_head and HEAD in safetensors.read_folder(folder)
-
-
 def _check_tied_head(entries: Mapping[str, Entry], config: ModelConfig) -> None:
     """A head stored beside the embedding it is tied to must equal it."""
     if not config.tied_head or HEAD not in entries:
         return
-    embedding, head = entries["model.embed_tokens.weight"], entries[HEAD]
+    embedding, head = entries[EMBEDDING], entries[HEAD]
     if not same_bytes(embedding, head):
         raise InputError(
             f"{head.file}: tensor {HEAD!r} differs from the embedding, and config.json"

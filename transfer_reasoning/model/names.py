@@ -14,7 +14,7 @@ from transfer_reasoning.model.tensors import Entry
 from transfer_reasoning.types import InputError
 from transfer_reasoning.untrusted import shown
 
-HEAD = "lm_head.weight"
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
 
 class Row(NamedTuple):
@@ -42,7 +42,7 @@ def rows(config: ModelConfig) -> list[Row]:
     d, f, v = config.width, config.mlp_width, config.vocab_size
     layer = "model.layers.{layer}."
     table = [
-        _same(("embedding",), "model.embed_tokens.weight", v, d),
+        _same(("embedding",), EMBEDDING, v, d),
         _same(
             ("layers", "attention_norm", "scale"), f"{layer}input_layernorm.weight", d
         ),

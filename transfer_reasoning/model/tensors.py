@@ -76,9 +76,9 @@ def read_parts(name: str, entry: Entry, parts: Sequence[Part]) -> int:
     count = 0
     with open(entry.file, "rb", buffering=0) as stream:
         # Shards tile the matrix, so intervals of rows are equal or apart.
-        for rows in _runs({part.rows for part in parts}, merge=False):
+        for rows in sorted({part.rows for part in parts}, key=lambda rows: rows.start):
             band = [part for part in parts if part.rows == rows]
-            for columns in _runs({part.columns for part in band}, merge=True):
+            for columns in _runs({part.columns for part in band}):
                 here = [part for part in band if part.columns.start in columns]
                 for first, block in _blocks(stream.fileno(), entry, rows, columns):
                     count += block.nbytes
@@ -191,11 +191,11 @@ def _copy(target: np.ndarray, source: np.ndarray) -> None:
         target[tile] = source[tile]
 
 
-def _runs(intervals: Iterable[range], *, merge: bool) -> list[range]:
-    """The intervals in order; with `merge` those that touch are one."""
+def _runs(intervals: Iterable[range]) -> list[range]:
+    """The intervals in order; those that touch are one."""
     runs: list[range] = []
     for interval in sorted(intervals, key=lambda part: part.start):
-        if merge and runs and interval.start == runs[-1].stop:
+        if runs and interval.start == runs[-1].stop:
             runs[-1] = range(runs[-1].start, interval.stop)
         else:
             runs.append(interval)
