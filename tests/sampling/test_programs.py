@@ -52,7 +52,7 @@ def test_nothing_compiles_after_warm_up(params, compilations):
         short_requests(3, longest=16, seed=0), Sampling(top_k=9), cut=cut, chunk=2
     )
     warm = len(compilations)
-    assert warm > 4
+    assert warm >= 4
     sampler.update(random_params(TINY, seed=8))
     for seed in range(1, 4):
         sampler.generate(

@@ -22,10 +22,11 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from transfer_reasoning.model.attention import attend, causal_mask
+from transfer_reasoning.model.attention import attend, attend_rows
 from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.partition import Layout, constrain
-from transfer_reasoning.model.rope import rotate, rotation
+from transfer_reasoning.model.products import products
+from transfer_reasoning.model.rope import rotate, rotation, rotation_of_rows
 
 Params = dict[str, Any]
 Cache = list[tuple[jax.Array, jax.Array]]
@@ -72,16 +73,20 @@ class RMSNorm(nnx.Module):
         return _like(self.scale, normal) * normal
 
 
-def _contract(x: jax.Array, weight: nnx.Param, count: int) -> jax.Array:
-    """The last `count` axes of `x` [B, T, ...] against the first `count` of `weight`.
+def _contract(x: jax.Array, *weights: nnx.Param, count: int = 1) -> list[jax.Array]:
+    """The last `count` axes of `x` [B, T, ...] against the first ones of each weight.
 
-    Written as one matrix product of [B*T, ...]: XLA's CPU backend runs the backward
-    pass of the batched form at half the rate.
+    Written as matrix products of [B*T, ...]: XLA's CPU backend runs the backward pass
+    of the batched form at half the rate.
     """
-    matrix = weight[...].astype(x.dtype)
-    inner = math.prod(matrix.shape[:count])
-    product = x.reshape(-1, inner) @ matrix.reshape(inner, -1)
-    return product.reshape(*x.shape[:2], *matrix.shape[count:])
+    inner = math.prod(x.shape[2:])
+    matrices = tuple(weight[...].reshape(inner, -1) for weight in weights)
+    return [
+        product.reshape(*x.shape[:2], *weight[...].shape[count:])
+        for product, weight in zip(
+            products(x.reshape(-1, inner), matrices), weights, strict=True
+        )
+    ]
 
 
 class Attention(nnx.Module):
@@ -112,9 +117,7 @@ class Attention(nnx.Module):
         self, x_BTD: jax.Array, angles: tuple[jax.Array, ...]
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Queries [B, T, H, E], keys and values [B, T, K, E], rotated."""
-        query, key, value = (
-            _contract(x_BTD, weight, 1) for weight in (self.query, self.key, self.value)
-        )
+        query, key, value = _contract(x_BTD, self.query, self.key, self.value)
         if self.config.qkv_bias:
             query += _like(self.query_bias, query)
             key += _like(self.key_bias, key)
@@ -125,7 +128,7 @@ class Attention(nnx.Module):
 
     def merge(self, mixed_BTHE: jax.Array) -> jax.Array:
         """The heads' outputs brought back to model width."""
-        out_BTD = _contract(mixed_BTHE, self.output, 2)
+        (out_BTD,) = _contract(mixed_BTHE, self.output, count=2)
         if self.config.output_bias:
             out_BTD += _like(self.output_bias, out_BTD)
         return out_BTD
@@ -141,8 +144,9 @@ class MLP(nnx.Module):
         self.down = declare.matrix(("mlp", "embed"), f, d, fan_in=f)
 
     def __call__(self, x_BTD: jax.Array) -> jax.Array:
-        gate_BTF, up_BTF = (_contract(x_BTD, w, 1) for w in (self.gate, self.up))
-        return _contract(_swiglu(gate_BTF, up_BTF), self.down, 1)
+        gate_BTF, up_BTF = _contract(x_BTD, self.gate, self.up)
+        (down_BTD,) = _contract(_swiglu(gate_BTF, up_BTF), self.down)
+        return down_BTD
 
 
 @jax.checkpoint
@@ -284,12 +288,12 @@ def forward(
     """
     structure = _structure(config)
     embedded_BTD = _embed(params, tokens_BT, config, layout)
-    angles = rotation(config, positions_BT)
-    mask_BTS = causal_mask(positions_BT, segments_BT)
+    angles = rotation_of_rows(config, positions_BT)
 
     def mix(query, key, value):
-        key_BKSE, value_BKSE = (x.transpose(0, 2, 1, 3) for x in (key, value))
-        return attend(query, key_BKSE, value_BKSE, mask_BTS), (key_BKSE, value_BKSE)
+        key_BKTE, value_BKTE = (x.transpose(0, 2, 1, 3) for x in (key, value))
+        mixed = attend_rows(query, key_BKTE, value_BKTE, segments_BT)
+        return mixed, (key_BKTE, value_BKTE)
 
     def layer(x_BTD, weights):
         x_BTD, memory = nnx.merge(structure.block, weights)(x_BTD, angles, mix)

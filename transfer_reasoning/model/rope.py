@@ -82,6 +82,18 @@ def rotation(config: ModelConfig, positions_BT: jax.Array) -> tuple[jax.Array, .
     return jnp.cos(angles), jnp.sin(angles)
 
 
+def rotation_of_rows(config: ModelConfig, positions_BT: jax.Array) -> tuple:
+    """`rotation`, on CPU in a loop over rows: XLA would else compute sines and cosines
+    anew in every layer that is not itself in a loop."""
+
+    def row_by_row(positions_BT):
+        one = lambda row_T: jax.tree.map(lambda x: x[0], rotation(config, row_T[None]))
+        return jax.lax.map(one, positions_BT)
+
+    at_once = lambda positions_BT: rotation(config, positions_BT)
+    return jax.lax.platform_dependent(positions_BT, cpu=row_by_row, default=at_once)
+
+
 def rotate(x_BTHE: jax.Array, cosine: jax.Array, sine: jax.Array) -> jax.Array:
     """`x` rotated by its position, pairing element i with element i + E/2."""
     first, second = jnp.split(x_BTHE.astype(jnp.float32), 2, axis=-1)

@@ -36,6 +36,7 @@ from transfer_reasoning.types import InputError
 ADDRESS_LENGTH = 3
 KEY_LIMIT = 2**32
 ROW_BLOCK = 8
+SHORTEST_CACHE = 96
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -200,7 +201,9 @@ class _Run:
         self.prefilled: tuple[jax.Array, jax.Array] | None = None
         self.not_started = len(requests)
         longest = max((_limit(r) for r in requests), default=1)
-        self.length = bucket(longest)
+        # Below 88 columns XLA's CPU library for products takes another road with AVX2,
+        # and a sequence's bits would depend on its longest neighbour.
+        self.length = max(SHORTEST_CACHE, bucket(longest))
         self.state = sampler._empty(length=self.length)
 
     def refill(self) -> None:
