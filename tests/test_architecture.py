@@ -14,10 +14,10 @@ ROOT = Path(__file__).resolve().parents[1]
 CODE = ("transfer_reasoning", "launch", "configs", "analysis")
 MODULES = [file for folder in CODE for file in sorted(ROOT.glob(f"{folder}/**/*.py"))]
 LAYERS = (
-    {"types"},
+    {"types", "shapes"},
     {"untrusted", "sandbox"},
     {"model", "objectives", "grading", "runtime", "text", "transferability"}
-    | {"intervals", "shapes"},
+    | {"intervals"},
     {"data", "sampling", "probes"},
     {"benchmarks", "rollouts"},
     {"evaluation", "training", "small_suite"},

@@ -1,60 +1,118 @@
 """Masked grouped-query attention: of a decoding step, and of rows of packed sequences.
 
-Keys and values are [B, K, S, E]: with the positions of one head contiguous a decoding
-step reads the cache 1.3 to 1.6 times faster on CPU than from [B, S, K, E]. Scores and
-softmax are float32. In this file Q counts the R query heads of a key/value head times
-the positions of a block.
+A cache holds keys as [B, K, E, S] and values as [B, K, S, E]: a decoding step adds up
+contiguous rows of both. Scores and softmax are float32. In this file Q counts the R
+query heads of a key/value head times the positions of a block.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from transfer_reasoning.shapes import bucket
+
 # Finite, so that a query with nothing to attend to (padding) is no NaN; it gets zeros.
 MASKED_SCORE = -1e30
 BLOCK, MOST_BLOCKS = 64, 16
+# So many numbers of a head's cache are added up in one order by XLA's CPU backend.
+UNSPLIT = 32_768
 
 
-def attend(
-    query_BTHE: jax.Array,
-    key_BKSE: jax.Array,
+def cache_columns(length: int, size: int) -> int:
+    """Columns of a cache for `length` tokens and heads of `size`."""
+    piece = _piece(size)
+    return bucket(length) if length <= piece else -(-length // piece) * piece
+
+
+def attend_cache(
+    query_BHE: jax.Array,
+    key_BKES: jax.Array,
     value_BKSE: jax.Array,
-    mask_BTS: jax.Array,
+    length_B: jax.Array,
 ) -> jax.Array:
-    """softmax(q k / sqrt(E)) v where `mask` is true; [B, T, H, E] in query's dtype.
+    """One query a row against the first `length_B` columns of its cache, [B, H, E].
 
-    The softmax is written out so that masked columns at the end (a longer cache) change
-    no bit. XLA's CPU backend rounds a sum by the length of what it sums, and the
-    exponential and the scaling by whether the array is large enough for another library
-    to fuse them with the maximum; a product with ones, scaling after the maximum and
-    masking before the exponential keep all three out of its reach.
+    A cache has `cache_columns` columns. Softmax and sums are written out so that a
+    longer one changes no bit. XLA's CPU backend rounds a sum by the length of what it
+    sums, and the exponential and the scaling by whether the array is large enough for
+    another library to fuse them with the maximum; a product with ones, scaling after
+    the maximum and masking before the exponential keep all three out of its reach.
     """
-    batch, length, heads, size = query_BTHE.shape
-    kv_heads = key_BKSE.shape[1]
-    query_BTKRE = query_BTHE.reshape(batch, length, kv_heads, heads // kv_heads, size)
-    scores_BKRTS = jnp.einsum(
-        "BTKRE,BKSE->BKRTS",
-        query_BTKRE,
-        key_BKSE,
-        preferred_element_type=jnp.float32,
+    batch, heads, size = query_BHE.shape
+    kv_heads, columns = key_BKES.shape[1], key_BKES.shape[3]
+    query_BKRE = query_BHE.reshape(batch, kv_heads, heads // kv_heads, size)
+    seen_BKRS = (jnp.arange(columns)[None] < length_B[:, None])[:, None, None]
+    scores_BKRS = _few(
+        "BKRE,BKES->BKRS", query_BKRE, key_BKES, on_cpu=_scores_in_pieces
     )
-    mask_BKRTS = mask_BTS[:, None, None]
-    scores_BKRTS = jnp.where(mask_BKRTS, scores_BKRTS, MASKED_SCORE)
-    top_BKRT1 = jax.lax.stop_gradient(jnp.max(scores_BKRTS, -1, keepdims=True))
-    shifted_BKRTS = (scores_BKRTS - top_BKRT1) * size**-0.5
-    weights_BKRTS = jnp.exp(jnp.where(mask_BKRTS, shifted_BKRTS, MASKED_SCORE))
-    total_BKRT = jnp.einsum(
-        "BKRTS,S->BKRT",
-        weights_BKRTS,
-        jnp.ones(mask_BTS.shape[-1]),
+    scores_BKRS = jnp.where(seen_BKRS, scores_BKRS, MASKED_SCORE)
+    top_BKR1 = jnp.max(scores_BKRS, -1, keepdims=True)
+    shifted_BKRS = (scores_BKRS - top_BKR1) * size**-0.5
+    weights_BKRS = jnp.exp(jnp.where(seen_BKRS, shifted_BKRS, MASKED_SCORE))
+    total_BKR = jnp.einsum(
+        "BKRS,S->BKR",
+        weights_BKRS,
+        jnp.ones(columns),
         precision=jax.lax.Precision.HIGHEST,
     )
-    weights_BKRTS /= jnp.where(total_BKRT > 0, total_BKRT, 1.0)[..., None]
-    weights_BKRTS = weights_BKRTS.astype(value_BKSE.dtype)
-    mixed_BTKRE = jnp.einsum("BKRTS,BKSE->BTKRE", weights_BKRTS, value_BKSE)
-    return mixed_BTKRE.reshape(batch, length, heads, size)
+    weights_BKRS /= jnp.where(total_BKR > 0, total_BKR, 1.0)[..., None]
+    weights_BKRS = weights_BKRS.astype(value_BKSE.dtype)
+    mixed_BKRE = _few(
+        "BKRS,BKSE->BKRE", weights_BKRS, value_BKSE, on_cpu=_values_in_pieces
+    )
+    return mixed_BKRE.reshape(batch, heads, size).astype(query_BHE.dtype)
+
+
+def _few(spec: str, few: jax.Array, many: jax.Array, *, on_cpu: Callable) -> jax.Array:
+    """A product whose left side has few rows a head, float32 [B, K, R, ...].
+
+    XLA's CPU backend reads a cache four times faster when told to multiply and add than
+    when told to make a product; but the order it adds in hangs on the cache's size, so
+    there it is read in pieces of one size.
+    """
+    product = lambda few, many: _product(spec, few, many)
+    return jax.lax.platform_dependent(few, many, cpu=on_cpu, default=product)
+
+
+def _scores_in_pieces(query_BKRE: jax.Array, key_BKES: jax.Array) -> jax.Array:
+    columns, piece = key_BKES.shape[3], _piece(key_BKES.shape[2])
+    if columns <= piece:
+        return _sums(query_BKRE, key_BKES)
+    part = lambda start: _sums(
+        query_BKRE, jax.lax.dynamic_slice_in_dim(key_BKES, start, piece, axis=3)
+    )
+    parts = jax.lax.map(part, jnp.arange(0, columns, piece))
+    return jnp.moveaxis(parts, 0, 3).reshape(*query_BKRE.shape[:3], columns)
+
+
+def _values_in_pieces(weights_BKRS: jax.Array, value_BKSE: jax.Array) -> jax.Array:
+    columns, piece = value_BKSE.shape[2], _piece(value_BKSE.shape[3])
+    if columns <= piece:
+        return _sums(weights_BKRS, value_BKSE)
+    cut = jax.lax.dynamic_slice_in_dim
+
+    def add(total_BKRE, start):
+        part = _sums(
+            cut(weights_BKRS, start, piece, axis=3),
+            cut(value_BKSE, start, piece, axis=2),
+        )
+        return total_BKRE + part, None
+
+    zeros = jnp.zeros((*weights_BKRS.shape[:3], value_BKSE.shape[3]))
+    return jax.lax.scan(add, zeros, jnp.arange(0, columns, piece))[0]
+
+
+def _sums(few_BKRX: jax.Array, many_BKXY: jax.Array) -> jax.Array:
+    few, many = few_BKRX.astype(jnp.float32), many_BKXY.astype(jnp.float32)
+    return jnp.sum(few[..., None] * many[:, :, None], axis=3)
+
+
+def _piece(size: int) -> int:
+    """The largest power of two of columns that stays within UNSPLIT."""
+    return 1 << (UNSPLIT // size).bit_length() - 1
 
 
 @jax.custom_vjp

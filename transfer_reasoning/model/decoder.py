@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from transfer_reasoning.model.attention import attend, attend_rows
+from transfer_reasoning.model.attention import attend_cache, attend_rows
 from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.partition import Layout, constrain
 from transfer_reasoning.model.products import products
@@ -279,7 +279,7 @@ def forward(
     """Run every position of every row through all layers.
 
     Rows may hold several packed sequences: `segments_BT` numbers them (0 is padding)
-    and `positions_BT` restarts in each. `keep(hidden_BTD, key_BKSE, value_BKSE)`
+    and `positions_BT` restarts in each. `keep(hidden_BTD, key_BKTE, value_BKTE)`
     chooses what to remember of each layer: nothing, a pooled state, or the cache of a
     prefill.
     `remat` recomputes each layer in the backward pass and stores only its input.
@@ -318,20 +318,19 @@ def decode_step(
     """One token per row: (hidden_BD after the final norm, the cache with it added).
 
     `params` has unstacked layers. Row b's token is written at column `positions_B[b]`
-    of its cache [B, K, S, E] and sees the columns up to it.
+    of its cache and sees the columns up to it.
     """
     structure = _structure(config)
     x_BTD = _embed(params, tokens_B[:, None], config, layout)
     angles = rotation(config, positions_B[:, None])
-    length = cache[0][0].shape[2]
-    mask_BTS = jnp.arange(length)[None, None] <= positions_B[:, None, None]
     rows = jnp.arange(tokens_B.shape[0])
 
-    def mix_with(key_BKSE, value_BKSE):
+    def mix_with(key_BKES, value_BKSE):
         def mix(query, key, value):
-            keys = key_BKSE.at[rows, :, positions_B].set(key[:, 0])
+            keys = key_BKES.at[rows, :, :, positions_B].set(key[:, 0])
             values = value_BKSE.at[rows, :, positions_B].set(value[:, 0])
-            return attend(query, keys, values, mask_BTS), (keys, values)
+            mixed_BHE = attend_cache(query[:, 0], keys, values, positions_B + 1)
+            return mixed_BHE[:, None], (keys, values)
 
         return mix
 
@@ -346,10 +345,15 @@ def decode_step(
 
 
 def empty_cache(config: ModelConfig, rows: int, length: int) -> Cache:
-    """A zeroed cache of `length` columns for `rows` rows, one pair per layer."""
-    shape = (rows, config.num_kv_heads, length, config.head_dim)
-    zeros = lambda: jnp.zeros(shape, config.compute_dtype)
-    return [(zeros(), zeros()) for _ in range(config.num_layers)]
+    """A zeroed cache of `length` columns for `rows` rows: of each layer keys
+    [B, K, E, S] and values [B, K, S, E]."""
+    zeros = lambda *shape: jnp.zeros(
+        (rows, config.num_kv_heads, *shape), config.compute_dtype
+    )
+    size = config.head_dim
+    return [
+        (zeros(size, length), zeros(length, size)) for _ in range(config.num_layers)
+    ]
 
 
 def head_table(params: Params, config: ModelConfig) -> jax.Array:

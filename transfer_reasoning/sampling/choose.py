@@ -80,8 +80,17 @@ def draw_tokens(
     if truncated:
         scaled_BV = truncate(scaled_BV, draw)
     gumbel = lambda key: jax.random.gumbel(key, scaled_BV.shape[1:])
-    noisy_BV = scaled_BV + jax.vmap(gumbel)(keys_B)
-    return jnp.argmax(noisy_BV, axis=-1).astype(jnp.int32)
+    return best_tokens(scaled_BV + jax.vmap(gumbel)(keys_B))
+
+
+def best_tokens(scores_BV: jax.Array) -> jax.Array:
+    """The first token of the highest score of each row, int32 [B].
+
+    As two plain reductions: XLA's CPU backend does not vectorise `argmax`.
+    """
+    top_B1 = jnp.max(scores_BV, axis=-1, keepdims=True)
+    ids_1V = jnp.arange(scores_BV.shape[-1], dtype=jnp.int32)[None]
+    return jnp.min(jnp.where(scores_BV == top_B1, ids_1V, ids_1V.size - 1), axis=-1)
 
 
 def truncate(scaled_BV: jax.Array, draw: Draw) -> jax.Array:

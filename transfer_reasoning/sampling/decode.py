@@ -26,7 +26,12 @@ from transfer_reasoning.model.decoder import (
 )
 from transfer_reasoning.model.partition import Layout, constrain
 from transfer_reasoning.model.score import logits
-from transfer_reasoning.sampling.choose import Draw, chosen_logprobs, draw_tokens
+from transfer_reasoning.sampling.choose import (
+    Draw,
+    best_tokens,
+    chosen_logprobs,
+    draw_tokens,
+)
 
 
 class Slots(NamedTuple):
@@ -103,10 +108,10 @@ def prefill(
     config: ModelConfig,
     layout: Layout | None,
 ) -> tuple[jax.Array, jax.Array]:
-    """Keys and values of prompts, [N, B, K, T, E] each; `params` is stacked."""
+    """Keys [N, B, K, E, T] and values [N, B, K, T, E]; `params` is stacked."""
     positions_BT = jnp.broadcast_to(jnp.arange(tokens_BT.shape[1]), tokens_BT.shape)
     segments_BT = (positions_BT < length_B[:, None]).astype(jnp.int32)
-    keep = lambda x, key, value: (key, value)
+    keep = lambda x, key, value: (key.swapaxes(2, 3), value)
     return forward(
         params,
         tokens_BT,
@@ -127,13 +132,12 @@ def insert(
     and draws the first token: one place draws, whatever a response's length.
     """
     arrived_B = arrivals.source_B >= 0
-    length = prefilled[0].shape[3]
 
-    def fill(column: jax.Array, source_BKTE: jax.Array) -> jax.Array:
-        new_BKTE = source_BKTE[jnp.maximum(arrivals.source_B, 0)]
-        old_BKTE = column[:, :, :length]
-        chosen = jnp.where(arrived_B[:, None, None, None], new_BKTE, old_BKTE)
-        return column.at[:, :, :length].set(chosen)
+    def fill(buffer: jax.Array, source: jax.Array) -> jax.Array:
+        new = source[jnp.maximum(arrivals.source_B, 0)]
+        place = tuple(slice(size) for size in new.shape)  # from column 0 on
+        chosen = jnp.where(arrived_B[:, None, None, None], new, buffer[place])
+        return buffer.at[place].set(chosen)
 
     cache = [
         (fill(keys, prefilled[0][n]), fill(values, prefilled[1][n]))
@@ -187,7 +191,7 @@ def advance(
         )  # fmt: skip
         scaled_BV = logits(hidden_BD, head_table(params, config)) / draw.temperature
         if greedy:
-            drawn_B = jnp.argmax(scaled_BV, axis=-1).astype(jnp.int32)
+            drawn_B = best_tokens(scaled_BV)
         else:
             keys_B = jax.vmap(jax.random.fold_in)(slots.keys_B, slots.length_B)
             drawn_B = draw_tokens(scaled_BV, keys_B, draw, truncated=truncated)

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from transfer_reasoning.model.attention import cache_columns
 from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.decoder import (
     Params,
@@ -36,7 +37,6 @@ from transfer_reasoning.types import InputError
 ADDRESS_LENGTH = 3
 KEY_LIMIT = 2**32
 ROW_BLOCK = 8
-SHORTEST_CACHE = 96
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -201,9 +201,7 @@ class _Run:
         self.prefilled: tuple[jax.Array, jax.Array] | None = None
         self.not_started = len(requests)
         longest = max((_limit(r) for r in requests), default=1)
-        # Below 88 columns XLA's CPU library for products takes another road with AVX2,
-        # and a sequence's bits would depend on its longest neighbour.
-        self.length = max(SHORTEST_CACHE, bucket(longest))
+        self.length = cache_columns(longest, sampler.config.head_dim)
         self.state = sampler._empty(length=self.length)
 
     def refill(self) -> None:
