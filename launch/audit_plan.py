@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from launch import asked, build, models
 from launch.audit_models import Model
-from launch.lanes import accelerated
+from launch.device import accelerated
 from launch.plan_view import written_size
 from transfer_reasoning.types import InputError
 
