@@ -90,7 +90,7 @@ def plain_answers(row: Mapping[str, Any], where: str) -> Row:
 def _answered(row: Mapping[str, Any], response: str, where: str) -> Row:
     """All its answers were found right before it was published."""
     problem = filled_text(row, _column(row, ("question", "input"), where), where)
-    found = {"problem": problem, "answer": "", "response": response, "correct": True}
+    found: Row = {"problem": problem, "response": response, "correct": True}
     if row.get("golden_answer") is not None:
         found["answer"] = unboxed(text_field(row, "golden_answer", where))
     return found

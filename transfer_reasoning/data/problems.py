@@ -7,15 +7,22 @@ rows, and a problem that comes again without a response is left out and counted.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from transfer_reasoning.data import responses
-from transfer_reasoning.data.rows import Placed, Row
-from transfer_reasoning.data.sources import OnBad, filled_text, text_field
+from transfer_reasoning.data.rows import Row, reason
+from transfer_reasoning.data.sources import (
+    bad_row_policy,
+    filled_text,
+    read_source,
+    text_field,
+)
 from transfer_reasoning.data.wording import canonical
 from transfer_reasoning.types import InputError
 
+ToRow = Callable[[Mapping[str, Any], str], Row]
 OF_A_RESPONSE = ("response", "correct", "finish_reason", "tokens", "logprobs")
 
 
@@ -38,17 +45,20 @@ class Record:
 
 @dataclasses.dataclass(frozen=True)
 class Gathered:
-    """Problems in the order of their first rows.
+    """The problems of a source.
 
     Attributes:
-        duplicates: rows left out, because their problem came before and they hold no
-            response.
-        other_answers: rows whose problem came before with another answer, which stands.
+        records: in the order of their first rows.
+        notes: source, revision, and counts of its rows: read; bad, by reason;
+            duplicates, left out because their problem came before and they hold no
+            response; other_answers, of problems that came before with another answer,
+            which stands; replaced_characters, lone surrogates.
+        left_out: a line for every bad row.
     """
 
     records: list[Record]
-    duplicates: int
-    other_answers: int
+    notes: dict[str, Any]
+    left_out: list[str]
 
 
 def own_row(row: Mapping[str, Any], where: str) -> Row:
@@ -59,7 +69,7 @@ def own_row(row: Mapping[str, Any], where: str) -> Row:
     """
     kept: Row = {"problem": filled_text(row, "problem", where), "answer": ""}
     answers = row.get("response") is not None
-    if not answers or row.get("answer") is not None:
+    if not answers or row.get("answer") not in (None, ""):
         kept["answer"] = filled_text(row, "answer", where)
     if row.get("id") is not None:
         kept["id"] = filled_text(row, "id", where)
@@ -72,36 +82,61 @@ def own_row(row: Mapping[str, Any], where: str) -> Row:
     return kept
 
 
-def gather(rows: Iterable[Placed], on_bad: OnBad) -> Gathered:
-    """Rows of `own_row` by problem.
+def gather(source: str, to_row: ToRow, *, bad_rows: str = "fail") -> Gathered:
+    """The rows of a source by problem, each as `to_row` makes it of (row, where).
 
-    A problem is called by its first `id`, or by the number of its first row. A row with
-    the id of another problem is told to `on_bad`, and left out.
+    A problem is called by its first `id`, or by the number of its first row. A bad row
+    ends it, or with `bad_rows` "skip" is left out and counted.
+
+    Raises:
+        InputError: the source cannot be read, or a row is bad; names file, line, field.
     """
-    records: dict[str, Record] = {}
-    owners: dict[str, str] = {}  # canonical problem, by id
-    duplicates = other_answers = 0
-    for number, where, row in rows:
+    bad: list[InputError] = []
+    on_bad = bad_row_policy(bad_rows, bad)
+    found = read_source(source, on_bad)
+    read = len(found.rows) + len(bad)
+    gathering = _Gathering()
+    for number, where, row in found.rows:
+        try:
+            gathering.add(number, where, to_row(row, where))
+        except InputError as error:
+            on_bad(error)
+    rows = {
+        "read": read,
+        "bad": dict(sorted(Counter(map(reason, bad)).items())),
+        "duplicates": gathering.duplicates,
+        "other_answers": gathering.other_answers,
+        "replaced_characters": found.replaced,
+    }
+    notes = {"source": source, "revision": found.revision, "rows": rows}
+    return Gathered(list(gathering.records.values()), notes, list(map(str, bad)))
+
+
+class _Gathering:
+    """Problems so far, by their canonical text."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        self._owners: dict[str, str] = {}  # canonical problem, by id
+        self.duplicates = self.other_answers = 0
+
+    def add(self, number: int, where: str, row: Row) -> None:
         key, name = canonical(row["problem"]), row.get("id", str(number))
-        if owners.setdefault(name, key) != key:
-            on_bad(
-                InputError(
-                    f"{where} has id {name!r} of a row with another problem; expected"
-                    " one id per problem"
-                )
+        if self._owners.setdefault(name, key) != key:
+            raise InputError(
+                f"{where} has id {name!r} of a row with another problem; expected one"
+                " id per problem"
             )
-            continue
         fresh = Record(name, row["problem"], row["answer"], [], where)
-        record = records.setdefault(key, fresh)
+        record = self.records.setdefault(key, fresh)
         if record is not fresh:
-            duplicates += "response" not in row
-            other_answers += _differ(record.answer, row["answer"])
+            self.duplicates += "response" not in row
+            self.other_answers += _differ(record.answer, row["answer"])
             record.answer = record.answer or row["answer"]
         if "response" in row:
             record.responses.append(
                 {field: row[field] for field in OF_A_RESPONSE if field in row}
             )
-    return Gathered(list(records.values()), duplicates, other_answers)
 
 
 def longest(records: Sequence[Record]) -> dict[str, int]:

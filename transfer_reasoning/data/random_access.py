@@ -46,6 +46,8 @@ class Split(Sequence[Row]):
         Raises:
             InputError: the files are damaged; names the source and the row.
         """
+        if not 0 <= number < len(self):
+            raise IndexError(number)
         with self._whole_files(f", row {number + 1}"):
             return _plain(self._rows[number])
 
@@ -118,13 +120,19 @@ def write_splits(
         metadata: plain JSON that whoever opens the data set gets.
         in_order: rows stay in the order they are given in, and keys are their numbers;
             else the order is that of a hash of the keys.
+
+    Raises:
+        OSError: the disk does not take it.
     """
     partial, place = folder / PARTIAL, folder / name
     shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
     partial.mkdir(parents=True)
     builder = _builder(partial, name, splits, texts, lists, metadata, in_order)
-    with contextlib.redirect_stdout(io.StringIO()):  # it announces a download
-        builder.download_and_prepare()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # it announces a download
+            builder.download_and_prepare()
+    except RuntimeError as error:  # what the writer of records raises of a disk
+        raise OSError(f"{place} cannot be written ({first_line(error)})") from error
     for file in (partial / name / VERSION).iterdir():
         with file.open("rb") as stream:
             os.fsync(stream.fileno())  # a name that appears later is of whole files
@@ -174,7 +182,7 @@ def _builder(
                 yield from splits[split]()
 
             def _example_writer(self) -> Any:
-                return Sorted(file_format=self.info.file_format)
+                return Sorted(tfds.core.FileFormat.ARRAY_RECORD)
 
         class Sorted(tfds.core.ExampleWriter):
             """Puts the fields of a record in order, which else is another each time."""
@@ -189,7 +197,8 @@ def _builder(
 def _sorted(record: bytes) -> bytes:
     from tensorflow_datasets.proto import tf_example_pb2
 
-    example = tf_example_pb2.Example.FromString(record)
+    messages: Any = tf_example_pb2  # they are made when it is loaded
+    example = messages.Example.FromString(record)
     return example.SerializeToString(deterministic=True)
 
 

@@ -72,7 +72,7 @@ def clean(row: Mapping[str, Any], where: str) -> tuple[Row, int]:
     return cleaned(row, "", 0), replaced
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What a library says went wrong, in one line."""
     return str(error).partition("\n")[0] or type(error).__name__
 

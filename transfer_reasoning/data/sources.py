@@ -255,7 +255,7 @@ def _hub_file(source: str) -> Path:
     return Path(path)
 
 
-def _not_loaded(source: str, error: Exception) -> InputError:
+def _not_loaded(source: str, error: BaseException) -> InputError:
     """One line on why a source of the hub cannot be had, and what to do."""
     if "gated" in f"{type(error).__name__} {error}".lower():
         return InputError(
@@ -271,8 +271,11 @@ def _not_loaded(source: str, error: Exception) -> InputError:
 
 def _from_hub(source: str) -> tuple[Iterator[Placed], str]:
     from datasets import disable_progress_bars, load_dataset
+    from datasets.exceptions import DatasetGenerationError
+    from datasets.utils import logging
 
     disable_progress_bars()
+    logging.set_verbosity(logging.CRITICAL)  # what went wrong is told by the error
     name, _, split = source.removeprefix("hf:").rpartition(":")
     if not name:
         raise InputError(f"source {source!r} names no split; expected hf:NAME:SPLIT")
@@ -285,6 +288,8 @@ def _from_hub(source: str) -> tuple[Iterator[Placed], str]:
         )
     except (OSError, ValueError) as error:
         raise _not_loaded(source, error) from error
+    except DatasetGenerationError as error:  # a file of it is broken, says its cause
+        raise _not_loaded(source, error.__cause__ or error) from error
     commits = _COMMIT.findall(" ".join(rows.download_checksums or ()))
     return _numbered(rows.to_list(), source), commits[0] if commits else "unknown"
 

@@ -1,6 +1,7 @@
 """The source lever, off-policy: responses that lie in a file.
 
-A teacher's traces or stored rollouts. The current weights are not looked at.
+A teacher's traces or stored rollouts. The current weights are not looked at. Groups are
+asked for by number, those of a step at that step, so they may be read then.
 """
 
 from collections.abc import Sequence
@@ -25,4 +26,10 @@ class Offline:
         indices = step_indices(
             seed=self._seed, step=step, count=self._count, size=len(self._groups)
         )
-        return [self._groups[index] for index in indices]
+        groups = [group for index in indices if (group := self._groups[index])]
+        if not groups:
+            raise InputError(
+                f"step {step + 1} has no response that fits a row; expected at least"
+                " one: raise config.objective.row_length"
+            )
+        return groups
