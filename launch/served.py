@@ -18,25 +18,15 @@ def groups(config: ConfigDict, text: Any, shown: Reporter) -> Sequence[Any]:
     """Responses by problem; those longer than a row are left out, and counted."""
     from transfer_reasoning.data.lazy import Lazy
     from transfer_reasoning.data.prepared import open_prepared
-    from transfer_reasoning.data.responses import response_groups
+    from transfer_reasoning.data.responses import response_groups, rollouts
     from transfer_reasoning.data.sources import read_rows
 
     data, longest = config.source.data, config.objective.row_length
-
-    def grouped(rows: Sequence[dict], where: str) -> tuple[list[Any], int]:
-        return response_groups(
-            rows,
-            text,
-            template=config.prompt.template,
-            thinking=build.thinking(config.prompt.thinking),
-            max_length=longest,
-            where=where,
-            as_drawn=config.source.as_drawn,
-        )
-
+    how = {"max_length": longest, "as_drawn": config.source.as_drawn}
+    how |= _prompt(config)
     prepared = open_prepared(data)
     if prepared is None:
-        found, too_long = grouped(read_rows(data), data)
+        found, too_long = response_groups(read_rows(data), text, where=data, **how)
         if too_long:
             shown.line(
                 f"{data}: left out {too_long} rows longer than row_length {longest}"
@@ -45,13 +35,21 @@ def groups(config: ConfigDict, text: Any, shown: Reporter) -> Sequence[Any]:
     _check_complete(data, prepared.counts["without_response"], "response")
     left_out = _Count(data, longest, shown.line)
 
-    def group(number: int) -> Any:
-        where = f"{data}, record {number + 1}"
-        found, too_long = grouped(prepared.responses(number), where)
-        left_out.add(too_long)
-        return found[0] if found else []
+    def grouped(numbers: Sequence[int]) -> list[Any]:
+        records = [prepared.responses(number) for number in numbers]
+        rows = [row for record in records for row in record]
+        places = [
+            f"{data}, record {number + 1}"
+            for number, record in zip(numbers, records, strict=True)
+            for _ in record
+        ]
+        found = rollouts(rows, text, where=places, **how)
+        left_out.add(found.count(None))
+        each = iter(found)
+        fits = lambda record: [one for _ in record if (one := next(each)) is not None]
+        return [fits(record) for record in records]
 
-    return Lazy(len(prepared), group)
+    return Lazy(len(prepared), grouped)
 
 
 def problems(config: ConfigDict, text: Any) -> Sequence[Any]:
@@ -75,19 +73,27 @@ def problems(config: ConfigDict, text: Any) -> Sequence[Any]:
         return found
     _check_complete(source.data, prepared.counts["without_answer"], "answer")
 
-    def problem(number: int) -> Any:
-        row, where = prepared.problem(number), f"{source.data}, record {number + 1}"
-        thinking = build.thinking(config.prompt.thinking)
-        template = config.prompt.template
-        (tokens,) = prompt_tokens(
-            [row], text, template=template, thinking=thinking, where=where
-        )
-        _check_room(len(tokens), config, f"the prompt of {where}")
-        return Problem(tokens, {"answer": row["answer"]})
+    def asked(numbers: Sequence[int]) -> list[Any]:
+        rows = [prepared.problem(number) for number in numbers]
+        places = [f"{source.data}, record {number + 1}" for number in numbers]
+        prompts = prompt_tokens(rows, text, where=places, **_prompt(config))
+        for here, prompt in zip(places, prompts, strict=True):
+            _check_room(len(prompt), config, f"the prompt of {here}")
+        return [
+            Problem(prompt, {"answer": row["answer"]})
+            for row, prompt in zip(rows, prompts, strict=True)
+        ]
 
-    found = Lazy(len(prepared), problem, keep=source.per_step)
+    # Each is asked for several times in a step: for every sample, and to be graded.
+    found = Lazy(len(prepared), asked, keep=source.per_step)
     found[prepared.longest["record"]]
     return found
+
+
+def _prompt(config: ConfigDict) -> dict[str, Any]:
+    """How a problem becomes a prompt."""
+    thinking = build.thinking(config.prompt.thinking)
+    return {"template": config.prompt.template, "thinking": thinking}
 
 
 class _Count:

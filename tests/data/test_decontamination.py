@@ -90,6 +90,15 @@ def test_a_run_that_many_problems_hold_is_a_phrase_but_an_equal_problem_is_a_lea
     assert not with_leak.found
 
 
+def test_many_that_hold_half_of_an_item_are_all_leaks():
+    """Reworded at their ends, so that none is equal; less of it is still a phrase."""
+    half, less = (" ".join(words(ITEM)[:n]) for n in (28, 22))
+    copies = [f"{half} and so on, number {n} of them" for n in range(12)]
+    others = [f"{less} and so on, number {n} of them" for n in range(12)]
+    found = find_overlaps([*copies, *others], BENCH).found
+    assert sorted(found) == list(range(12))
+
+
 def test_every_item_met_is_named_in_the_order_of_the_benchmarks():
     both = f"{ITEM} {SHORT} What is $1+1$?"
     assert [one[:3] for one in only(both)] == [

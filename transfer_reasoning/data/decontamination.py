@@ -5,8 +5,9 @@
        GPT-3, arXiv 2005.14165, appendix C), if all of a shorter item stands in the
        problem, or if they are equal
     3. a run that more than `common` problems hold is a phrase of the trade ("where m
-       and n are relatively prime positive integers, find m + n") and shows nothing;
-       GPT-3 passes over those of more than ten documents
+       and n are relatively prime positive integers, find m + n") and alone shows
+       nothing, unless the problem holds half of the item; GPT-3 passes over runs of
+       more than ten documents
 
 Of each overlap it is said how much of the item the problem holds. No more than the
 texts is looked at: a problem that was reworded throughout is not found.
@@ -15,11 +16,12 @@ texts is looked at: a problem that was reworded throughout is not found.
 import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from transfer_reasoning.data.wording import canonical, words
 
 KINDS = ("exact", "whole", "run")
+HALF = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,15 +55,6 @@ class Overlaps:
     phrases: dict[str, int]
 
 
-@dataclasses.dataclass
-class _Item:
-    benchmark: str
-    name: str
-    runs: frozenset[str]
-    short: bool
-    canonical: str
-
-
 def find_overlaps(
     problems: Sequence[str],
     benchmarks: Mapping[str, Mapping[str, str]],
@@ -74,94 +67,92 @@ def find_overlaps(
 
     Args:
         length: words of a run.
-        common: a run that more problems than this hold is passed over.
+        common: a run that more problems than this hold is a phrase.
         least_share: of an item's runs that a problem must hold to overlap with it; 0:
             one run is enough.
     """
-    items = [
-        _item(benchmark, name, text, length)
-        for benchmark, texts in benchmarks.items()
-        for name, text in texts.items()
-    ]
-    holders: dict[str, list[int]] = defaultdict(list)  # items by run
-    equals: dict[str, list[int]] = defaultdict(list)  # items by canonical text
-    for number, item in enumerate(items):
-        equals[item.canonical].append(number)
-        for run in () if item.short else item.runs:
-            holders[run].append(number)
-    short = [number for number, item in enumerate(items) if item.short]
-    shared = [_shared_runs(words(problem), holders, length) for problem in problems]
+    index = _Index(benchmarks, length)
+    shared = [index.runs_of(problem) for problem in problems]
     counts = Counter(run for runs in shared for run in runs)
     phrases = {run: count for run, count in counts.items() if count > common}
     found = {}
     for number, (problem, runs) in enumerate(zip(problems, shared, strict=True)):
-        met = _met(problem, runs, items, short, holders, equals, phrases)
+        met = index.met(problem, runs, phrases)
         kept = [one for one in met if one.share >= least_share or one.kind == "exact"]
         if kept:
             found[number] = kept
     return Overlaps(found, phrases)
 
 
-def _item(benchmark: str, name: str, text: str, length: int) -> _Item:
-    said = words(text)
-    return _Item(
-        benchmark,
-        name,
-        runs=frozenset(_runs(said, min(length, max(1, len(said))))),
-        short=len(said) < length,
-        canonical=canonical(text),
-    )
+class _Item(NamedTuple):
+    benchmark: str
+    name: str
+    runs: frozenset[str]
+
+
+class _Index:
+    """Items of benchmarks by what a problem may share with them."""
+
+    def __init__(self, benchmarks: Mapping[str, Mapping[str, str]], length: int):
+        self._length = length
+        self._items: list[_Item] = []
+        self._whole: dict[int, str] = {}  # short items, all of their words
+        self._holders: dict[str, list[int]] = defaultdict(list)  # the others, by run
+        self._equals: dict[str, list[int]] = defaultdict(list)  # all, by canonical text
+        for benchmark, texts in benchmarks.items():
+            for name, text in texts.items():
+                self._add(benchmark, name, text)
+
+    def _add(self, benchmark: str, name: str, text: str) -> None:
+        number, said = len(self._items), words(text)
+        runs = frozenset(_runs(said, self._length))
+        self._items.append(_Item(benchmark, name, runs))
+        self._equals[canonical(text)].append(number)
+        for run in runs:
+            self._holders[run].append(number)
+        if not runs and said:
+            self._whole[number] = f" {' '.join(said)} "
+
+    def runs_of(self, problem: str) -> dict[str, None]:
+        """Runs of a problem that an item has too, in their order, each once."""
+        runs = _runs(words(problem), self._length)
+        return dict.fromkeys(run for run in runs if run in self._holders)
+
+    def met(
+        self, problem: str, runs: Mapping[str, None], phrases: Mapping[str, int]
+    ) -> list[Overlap]:
+        """The items that a problem overlaps with, in the order of the benchmarks."""
+        first: dict[int, tuple[str, str]] = {}  # kind and shared run, by item
+        for run in runs:
+            if run not in phrases:
+                for number in self._holders[run]:
+                    first.setdefault(number, ("run", run))
+        for number in {n for run in runs for n in self._holders[run]} - first.keys():
+            if self._share(number, runs) >= HALF:
+                run = next(run for run in runs if run in self._items[number].runs)
+                first[number] = ("run", run)
+        text = " ".join(words(problem))
+        for number, whole in self._whole.items():
+            if whole in f" {text} ":
+                first[number] = ("whole", whole.strip())
+        for number in self._equals.get(canonical(problem), ()):
+            first[number] = ("exact", next(iter(runs), text))
+        return [self._overlap(number, *first[number], runs) for number in sorted(first)]
+
+    def _overlap(
+        self, number: int, kind: str, run: str, runs: Mapping[str, None]
+    ) -> Overlap:
+        share = self._share(number, runs) if kind == "run" else 1.0
+        item = self._items[number]
+        return Overlap(item.benchmark, item.name, kind, run, round(share, 4))
+
+    def _share(self, number: int, runs: Mapping[str, None]) -> float:
+        of_item = self._items[number].runs
+        return sum(run in runs for run in of_item) / len(of_item)
 
 
 def _runs(said: Sequence[str], length: int) -> list[str]:
     return [" ".join(said[n : n + length]) for n in range(len(said) - length + 1)]
-
-
-def _shared_runs(
-    said: Sequence[str], holders: Mapping[str, Sequence[int]], length: int
-) -> dict[str, None]:
-    """Runs of a problem that an item has too, in their order, each once."""
-    return dict.fromkeys(run for run in _runs(said, length) if run in holders)
-
-
-def _met(
-    problem: str,
-    runs: Mapping[str, None],
-    items: Sequence[_Item],
-    short: Sequence[int],
-    holders: Mapping[str, Sequence[int]],
-    equals: Mapping[str, Sequence[int]],
-    phrases: Mapping[str, int],
-) -> list[Overlap]:
-    """The items that one problem overlaps with, in the order of the benchmarks."""
-    first: dict[int, tuple[str, str]] = {}  # kind and run, by item
-    for run in runs:
-        if run not in phrases:
-            for number in holders[run]:
-                first.setdefault(number, ("run", run))
-    text = f" {' '.join(words(problem))} "
-    for number in short:
-        (run,) = items[number].runs or ("",)
-        if run and f" {run} " in text:
-            first[number] = ("whole", run)
-    for number in equals.get(canonical(problem), ()):
-        run = next(iter(runs), "") or " ".join(words(problem))
-        first[number] = ("exact", run)
-    return [
-        Overlap(
-            items[number].benchmark,
-            items[number].name,
-            *first[number],
-            share=round(_share(items[number], runs, first[number][0]), 4),
-        )
-        for number in sorted(first)
-    ]
-
-
-def _share(item: _Item, runs: Mapping[str, None], kind: str) -> float:
-    if kind != "run":
-        return 1.0
-    return sum(run in runs for run in item.runs) / len(item.runs)
 
 
 def report(
@@ -204,7 +195,7 @@ def _counts(name: str, overlaps: Overlaps, size: int) -> dict[str, int]:
         "items_met": len({one.item for found in mine for one in found}),
         "problems": len(best),
         **{kind: kinds[kind] for kind in KINDS},
-        "half_or_more": sum(one.share >= 0.5 for one in best),
+        "half_or_more": sum(one.share >= HALF for one in best),
     }
 
 

@@ -188,6 +188,7 @@ def _builder(
             """Puts the fields of a record in order, which else is another each time."""
 
             def write(self, path: Any, examples: Iterable[tuple]) -> Any:
+                """Write a file of records."""
                 return super().write(path, ((k, _sorted(v)) for k, v in examples))
 
     tfds.disable_progress_bar()

@@ -41,17 +41,17 @@ def prompt_tokens(
     *,
     template: str,
     thinking: bool | None,
-    where: str,
+    where: str | Sequence[str],
 ) -> list[tuple[int, ...]]:
-    """The prompt of every row."""
+    """The prompt of every row; `where` they are, or where each of them is."""
     if "{problem}" not in template:
         raise InputError(
             f"prompt template {template!r} has no place for the problem; expected"
             " {problem} in it"
         )
     problems = [
-        text_field(row, "problem", f"{where}, row {number}")
-        for number, row in enumerate(rows, start=1)
+        text_field(row, "problem", here)
+        for row, here in zip(rows, _places(where, rows), strict=True)
     ]
     rendered = [
         text.render(prompt_messages(problem, template), thinking=thinking)
@@ -60,48 +60,62 @@ def prompt_tokens(
     return text.encode_all(rendered)
 
 
-def response_groups(
+def rollouts(
     rows: Sequence[Row],
     text: Text,
     *,
     template: str,
     thinking: bool | None,
     max_length: int,
-    where: str,
+    where: str | Sequence[str],
     as_drawn: bool = False,
-) -> tuple[list[Group], int]:
-    """(responses grouped by problem, how many rows were too long and left out).
+) -> list[Rollout | None]:
+    """The response of every row; None where it is longer than `max_length` tokens.
 
     With `as_drawn`, a row that has tokens keeps them, and their log-probabilities.
     """
+    places = _places(where, rows)
     prompts = prompt_tokens(
-        rows, text, template=template, thinking=thinking, where=where
+        rows, text, template=template, thinking=thinking, where=places
     )
-    responses = _responses(rows, text, where, as_drawn)
-    groups: dict[str | int, Group] = {}
-    too_long = 0
-    rendered = zip(rows, prompts, responses, strict=True)
-    for number, (row, prompt, response) in enumerate(rendered, start=1):
-        here = f"{where}, row {number}"
-        if len(prompt) + len(response.tokens) > max_length:
-            too_long += 1
-            continue
-        rollout = Rollout(
+    responses = _responses(rows, text, places, as_drawn)
+    return [
+        Rollout(
             prompt,
             response.tokens,
             reward(row, here),
             logprobs=response.logprobs,
             finish_reason=finish_reason(row, here),
         )
+        if len(prompt) + len(response.tokens) <= max_length
+        else None
+        for row, here, prompt, response in zip(
+            rows, places, prompts, responses, strict=True
+        )
+    ]
+
+
+def response_groups(
+    rows: Sequence[Row], text: Text, *, where: str, **options: Any
+) -> tuple[list[Group], int]:
+    """(responses grouped by problem, how many rows were too long and left out).
+
+    `options` are those of `rollouts`.
+    """
+    found = rollouts(rows, text, where=where, **options)
+    groups: dict[str | int, Group] = {}
+    for number, (row, rollout) in enumerate(zip(rows, found, strict=True), start=1):
+        if rollout is None:
+            continue
         key = number if row.get("id") is None else str(row["id"])
         group = groups.setdefault(key, [])
-        if group and group[0].prompt != prompt:
+        if group and group[0].prompt != rollout.prompt:
             raise InputError(
-                f"{here} has id {key!r} of a row with another problem; expected one id"
-                " per problem"
+                f"{where}, row {number} has id {key!r} of a row with another problem;"
+                " expected one id per problem"
             )
         group.append(rollout)
-    return list(groups.values()), too_long
+    return list(groups.values()), found.count(None)
 
 
 def finish_reason(row: Row, where: str) -> str:
@@ -167,13 +181,18 @@ def drawn(row: Row, where: str) -> Drawn | None:
     return Drawn(tuple(tokens), tuple(map(float, logprobs)))
 
 
+def _places(where: str | Sequence[str], rows: Sequence[Row]) -> Sequence[str]:
+    if isinstance(where, str):
+        return [f"{where}, row {number}" for number in range(1, len(rows) + 1)]
+    return where
+
+
 def _responses(
-    rows: Sequence[Row], text: Text, where: str, as_drawn: bool
+    rows: Sequence[Row], text: Text, places: Sequence[str], as_drawn: bool
 ) -> list[Drawn]:
     """The response of every row with its stop token."""
     said, recorded = [], []
-    for number, row in enumerate(rows, start=1):
-        here = f"{where}, row {number}"
+    for row, here in zip(rows, places, strict=True):
         words, finish = text_field(row, "response", here), finish_reason(row, here)
         own = drawn(row, here) if as_drawn else None
         if own:

@@ -6,6 +6,7 @@ asked for by number, those of a step at that step, so they may be read then.
 
 from collections.abc import Sequence
 
+from transfer_reasoning.data.lazy import take
 from transfer_reasoning.data.order import step_indices
 from transfer_reasoning.model.decoder import Params
 from transfer_reasoning.types import Group, InputError
@@ -26,7 +27,7 @@ class Offline:
         indices = step_indices(
             seed=self._seed, step=step, count=self._count, size=len(self._groups)
         )
-        groups = [group for index in indices if (group := self._groups[index])]
+        groups = [group for group in take(self._groups, indices) if group]
         if not groups:
             raise InputError(
                 f"step {step + 1} has no response that fits a row; expected at least"
