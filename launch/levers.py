@@ -52,7 +52,12 @@ def _offline(
     from transfer_reasoning.rollouts.offline import Offline
 
     groups = served.groups(config, loaded.text, shown)
-    return Offline(groups, groups_per_step=config.source.per_step, seed=config.seed)
+    return Offline(
+        groups,
+        groups_per_step=config.source.per_step,
+        seed=config.seed,
+        row_length=config.objective.row_length,
+    )
 
 
 def _on_policy(

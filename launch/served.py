@@ -4,7 +4,8 @@ Rows of a file are read and made tokens of at the start. Of prepared files a ste
 and makes tokens of its own records, so the start costs nothing and a step the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -15,25 +16,29 @@ from transfer_reasoning.types import InputError
 
 
 def groups(config: ConfigDict, text: Any, shown: Reporter) -> Sequence[Any]:
-    """Responses by problem; those longer than a row are left out, and counted."""
+    """Responses by problem.
+
+    Those of a file that are longer than a row are left out here, and counted; those of
+    prepared files at their step, in its metrics.
+    """
     from transfer_reasoning.data.lazy import Lazy
     from transfer_reasoning.data.prepared import open_prepared
     from transfer_reasoning.data.responses import response_groups, rollouts
     from transfer_reasoning.data.sources import read_rows
 
     data, longest = config.source.data, config.objective.row_length
-    how = {"max_length": longest, "as_drawn": config.source.as_drawn}
-    how |= _prompt(config)
+    how = {"as_drawn": config.source.as_drawn, **_prompt(config)}
     prepared = open_prepared(data)
     if prepared is None:
-        found, too_long = response_groups(read_rows(data), text, where=data, **how)
+        found, too_long = response_groups(
+            read_rows(data), text, where=data, max_length=longest, **how
+        )
         if too_long:
             shown.line(
                 f"{data}: left out {too_long} rows longer than row_length {longest}"
             )
         return found
     _check_complete(data, prepared.counts["without_response"], "response")
-    left_out = _Count(data, longest, shown.line)
 
     def grouped(numbers: Sequence[int]) -> list[Any]:
         records = [prepared.responses(number) for number in numbers]
@@ -43,11 +48,8 @@ def groups(config: ConfigDict, text: Any, shown: Reporter) -> Sequence[Any]:
             for number, record in zip(numbers, records, strict=True)
             for _ in record
         ]
-        found = rollouts(rows, text, where=places, **how)
-        left_out.add(found.count(None))
-        each = iter(found)
-        fits = lambda record: [one for _ in record if (one := next(each)) is not None]
-        return [fits(record) for record in records]
+        each = iter(rollouts(rows, text, where=places, **how))
+        return [list(islice(each, len(record))) for record in records]
 
     return Lazy(len(prepared), grouped)
 
@@ -94,23 +96,6 @@ def _prompt(config: ConfigDict) -> dict[str, Any]:
     """How a problem becomes a prompt."""
     thinking = build.thinking(config.prompt.thinking)
     return {"template": config.prompt.template, "thinking": thinking}
-
-
-class _Count:
-    """Says how many responses were left out so far, whenever that has doubled."""
-
-    def __init__(self, data: str, longest: int, say: Callable[[str], None]):
-        self._data, self._longest, self._say = data, longest, say
-        self._total, self._next = 0, 1
-
-    def add(self, count: int) -> None:
-        self._total += count
-        if self._total >= self._next:
-            self._next = 2 * self._total
-            self._say(
-                f"{self._data}: left out {self._total} responses so far, longer than"
-                f" row_length {self._longest}"
-            )
 
 
 def _check_complete(data: str, without: int, part: str) -> None:

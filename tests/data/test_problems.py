@@ -34,6 +34,7 @@ CASES = [
     *(("response", "logprobs", value) for value in ([-1.0] * 2, [-1.0] * 4, "a", 0.5)),
     *(("response", "logprobs", value) for value in ([None] * 3, ["a"] * 3, [True] * 3)),
     ("response", "logprobs", [-0.5, NAN, -1.0]),
+    ("problem", "responses", ['{"response": "2"}']),
     ("problem", "problem", "a\0b"),
     ("problem", "extra", [{"deep": "\0"}]),
     ("problem", "answer", NAN),

@@ -13,12 +13,8 @@ from transfer_reasoning.benchmarks.items import (
     place_of,
 )
 from transfer_reasoning.data.rows import Placed
-from transfer_reasoning.data.sources import (
-    bad_row_policy,
-    check_length,
-    filled,
-    read_source,
-)
+from transfer_reasoning.data.sources import check_length, filled, read_source
+from transfer_reasoning.runtime.records import bad_row_policy
 from transfer_reasoning.types import Example, InputError
 
 
@@ -48,7 +44,7 @@ def load_items(
     if limit < 0:
         raise InputError(f"limit is {limit}; expected 0 for all items, or how many")
     source = benchmark.protocols[protocol].source or benchmark.source
-    skipped: list[InputError] = []
+    skipped: list[str] = []
     on_bad = bad_row_policy(bad_rows, skipped)
     examples, revisions, replaced = [], [], 0
     places: dict[str, str] = {}  # where each id was first
@@ -75,7 +71,7 @@ def load_items(
         examples=examples,
         revision=joint_revision(revisions),
         digest=digest_of(examples),
-        skipped=[str(error) for error in skipped],
+        skipped=skipped,
         replaced=replaced,
     )
 

@@ -13,13 +13,9 @@ from typing import Any
 
 from transfer_reasoning.data import responses
 from transfer_reasoning.data.rows import Row, reason
-from transfer_reasoning.data.sources import (
-    bad_row_policy,
-    filled_text,
-    read_source,
-    text_field,
-)
+from transfer_reasoning.data.sources import filled_text, read_source, text_field
 from transfer_reasoning.data.wording import canonical
+from transfer_reasoning.runtime.records import bad_row_policy
 from transfer_reasoning.types import InputError
 
 ToRow = Callable[[Mapping[str, Any], str], Row]
@@ -67,6 +63,11 @@ def own_row(row: Mapping[str, Any], where: str) -> Row:
     Raises:
         InputError: one is missing or of another type; names it.
     """
+    if row.get("responses"):
+        raise InputError(
+            f"{where} has a list in field 'responses', as prepared files have; expected"
+            " the rows they were made of, one response each"
+        )
     kept: Row = {"problem": filled_text(row, "problem", where), "answer": ""}
     answers = row.get("response") is not None
     if not answers or row.get("answer") not in (None, ""):
@@ -91,7 +92,7 @@ def gather(source: str, to_row: ToRow, *, bad_rows: str = "fail") -> Gathered:
     Raises:
         InputError: the source cannot be read, or a row is bad; names file, line, field.
     """
-    bad: list[InputError] = []
+    bad: list[str] = []
     on_bad = bad_row_policy(bad_rows, bad)
     found = read_source(source, on_bad)
     read = len(found.rows) + len(bad)
@@ -109,7 +110,7 @@ def gather(source: str, to_row: ToRow, *, bad_rows: str = "fail") -> Gathered:
         "replaced_characters": found.replaced,
     }
     notes = {"source": source, "revision": found.revision, "rows": rows}
-    return Gathered(list(gathering.records.values()), notes, list(map(str, bad)))
+    return Gathered(list(gathering.records.values()), notes, bad)
 
 
 class _Gathering:

@@ -31,7 +31,16 @@ class Drawn(NamedTuple):
 
 
 def prompt_messages(problem: str, template: str) -> list[dict[str, str]]:
-    """One user turn; `{problem}` in the template stands for the problem."""
+    """One user turn; `{problem}` in the template stands for the problem.
+
+    Raises:
+        InputError: the template has no such place.
+    """
+    if "{problem}" not in template:
+        raise InputError(
+            f"prompt template {template!r} has no place for the problem; expected"
+            " {problem} in it"
+        )
     return [{"role": "user", "content": template.replace("{problem}", problem)}]
 
 
@@ -44,11 +53,6 @@ def prompt_tokens(
     where: str | Sequence[str],
 ) -> list[tuple[int, ...]]:
     """The prompt of every row; `where` they are, or where each of them is."""
-    if "{problem}" not in template:
-        raise InputError(
-            f"prompt template {template!r} has no place for the problem; expected"
-            " {problem} in it"
-        )
     problems = [
         text_field(row, "problem", here)
         for row, here in zip(rows, _places(where, rows), strict=True)
@@ -66,11 +70,10 @@ def rollouts(
     *,
     template: str,
     thinking: bool | None,
-    max_length: int,
     where: str | Sequence[str],
     as_drawn: bool = False,
-) -> list[Rollout | None]:
-    """The response of every row; None where it is longer than `max_length` tokens.
+) -> list[Rollout]:
+    """The response of every row.
 
     With `as_drawn`, a row that has tokens keeps them, and their log-probabilities.
     """
@@ -87,8 +90,6 @@ def rollouts(
             logprobs=response.logprobs,
             finish_reason=finish_reason(row, here),
         )
-        if len(prompt) + len(response.tokens) <= max_length
-        else None
         for row, here, prompt, response in zip(
             rows, places, prompts, responses, strict=True
         )
@@ -96,7 +97,7 @@ def rollouts(
 
 
 def response_groups(
-    rows: Sequence[Row], text: Text, *, where: str, **options: Any
+    rows: Sequence[Row], text: Text, *, max_length: int, where: str, **options: Any
 ) -> tuple[list[Group], int]:
     """(responses grouped by problem, how many rows were too long and left out).
 
@@ -104,8 +105,10 @@ def response_groups(
     """
     found = rollouts(rows, text, where=where, **options)
     groups: dict[str | int, Group] = {}
+    too_long = 0
     for number, (row, rollout) in enumerate(zip(rows, found, strict=True), start=1):
-        if rollout is None:
+        if len(rollout.prompt) + len(rollout.response) > max_length:
+            too_long += 1
             continue
         key = number if row.get("id") is None else str(row["id"])
         group = groups.setdefault(key, [])
@@ -115,7 +118,7 @@ def response_groups(
                 " expected one id per problem"
             )
         group.append(rollout)
-    return list(groups.values()), found.count(None)
+    return list(groups.values()), too_long
 
 
 def finish_reason(row: Row, where: str) -> str:
@@ -212,8 +215,8 @@ def _check_drawn(own: Drawn, words: str, finish: str, text: Text, where: str) ->
     if not known or text.decode(own.tokens) != words:
         raise InputError(
             f"{where} has tokens that are not its response in tokenizer {text.folder};"
-            " expected those of the same tokenizer: set config.source.as_drawn to"
-            " False to encode the text"
+            " expected those of the same tokenizer: leave as_drawn off to encode the"
+            " text"
         )
     if finish == "stop" and not {*own.tokens[-1:]} & {*text.stop_ids}:
         raise InputError(

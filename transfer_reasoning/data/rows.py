@@ -77,7 +77,7 @@ def first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-def reason(error: InputError) -> str:
-    """Why a row is bad, the same for rows that are bad alike: can be counted."""
-    said = _PLACE.sub("", str(error), count=1)
+def reason(line: str) -> str:
+    """Why a row is bad, from the line that says so: the same for rows bad alike."""
+    said = _PLACE.sub("", line, count=1)
     return _VALUES.sub("...", _DETAILS.split(said)[0])

@@ -29,7 +29,6 @@ OnBad = Callable[[InputError], None]
 # Options and a question of GPQA-Diamond in one cell take a few thousand.
 MAX_CELL_CHARACTERS = 1 << 24
 MAX_FIELD_CHARACTERS = 4_000_000  # more than any context window holds
-POLICIES = ("fail", "skip")
 _COMMIT = re.compile(r"[@/]([0-9a-f]{40})/")
 _HUB_FILE = re.compile(r"hub-file:([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?/(.+)")
 
@@ -77,17 +76,6 @@ def read_source(source: str, on_bad: OnBad = refuse) -> Found:
         rows.append(placed._replace(row=row))
         replaced += count
     return Found(rows, revision or _sha256(Path(source)), replaced)
-
-
-def bad_row_policy(policy: str, skipped: list[InputError]) -> OnBad:
-    """What to do about a bad row: "fail" raises it, "skip" puts it on a list.
-
-    Raises:
-        InputError: `policy` is neither.
-    """
-    if policy not in POLICIES:
-        raise InputError(f"bad_rows is {policy!r}; expected fail or skip")
-    return refuse if policy == "fail" else skipped.append
 
 
 def _read(source: str, on_bad: OnBad) -> tuple[Iterator[Placed], str]:
