@@ -6,7 +6,8 @@ r"""Training data into prepared files: a corpus by name, or any source of rows.
         --config.source=rows.jsonl
 
 Looks for overlaps with the four mathematics benchmarks and leaves out what it finds.
-2,000 problems: about 10 s on one core. Rows are held in memory.
+2,000 problems: about 3 s on one core; 40,000 answers of 14,000 characters: 30 s and
+1.2 GB, as rows are held in memory.
 """
 
 from configs import common
@@ -25,4 +26,6 @@ def get_config(corpus: str = ""):
         )
     c = common.prepare()
     c.corpus = corpus
+    if corpus == "simplerl_zoo":
+        c.bad_rows = "skip"  # two of its problems are said to have no answer
     return c
