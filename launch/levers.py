@@ -75,9 +75,10 @@ def _on_policy(
         dynamic_batches=source.dynamic_batches,
         seed=config.seed,
     )
+    problems = served.problems(config, loaded.text)
     return OnPolicy(
         build.make_sampler(loaded, config.sampler),
-        served.problems(config, loaded.text),
+        problems,
         plan,
         grade=build.grade_with(pool, config.grader.name),
         decode=loaded.text.decode,
