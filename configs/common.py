@@ -54,7 +54,8 @@ def train() -> ConfigDict:
     c.mesh = mesh()
     c.source = ConfigDict()  # lever q
     c.source.kind = "offline"  # offline: responses in a file; on_policy: sampled
-    c.source.data = ""  # rows of responses, or of problems
+    c.source.data = ""  # rows of responses, or of problems; a file, or prepared files
+    c.source.as_drawn = False  # offline: rows keep their own tokens and logprobs
     c.source.per_step = 64  # problems (groups of responses) per step
     c.source.samples = 8  # on_policy: responses per problem
     c.source.max_tokens = 48  # on_policy: budget of a response
@@ -93,6 +94,22 @@ def train() -> ConfigDict:
     c.checkpoint.keep = 2  # so many of the newest stay
     c.checkpoint.keep_every_steps = 0  # its multiples stay for good; 0: none
     c.track = ""  # also send the log to "trackio" or "wandb"
+    return c
+
+
+def prepare() -> ConfigDict:
+    """Training data into files that are read by number."""
+    c = ConfigDict()
+    c.corpus = ""  # a published one, data.corpora.CORPORA; empty: rows of our own form
+    c.source = ""  # of rows; empty: where the corpus is published
+    c.bad_rows = "fail"  # fail, or skip and count
+    c.benchmarks = ("math500", "aime24", "aime25", "olympiadbench")  # to keep apart
+    c.data_dir = ""  # their local copies; empty: the hub
+    c.overlap = ConfigDict()
+    c.overlap.policy = "remove"  # problems that overlap with a benchmark; or report
+    c.overlap.words = 13  # of a run that two problems share
+    c.overlap.common = 10  # a run in more problems than this is a phrase
+    c.overlap.least_share = 0.0  # of an item's runs, to overlap; 0: one run is enough
     return c
 
 

@@ -5,9 +5,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from launch import build
+from launch import build, served
 from transfer_reasoning.runtime.progress import Reporter
-from transfer_reasoning.types import InputError
 
 
 def grading(config: ConfigDict) -> AbstractContextManager[Any]:
@@ -50,22 +49,15 @@ def make_objective(config: ConfigDict) -> Any:
 def _offline(
     config: ConfigDict, loaded: build.Loaded, shown: Reporter, pool: Any
 ) -> Any:
-    from transfer_reasoning.data.responses import response_groups
-    from transfer_reasoning.data.sources import read_rows
     from transfer_reasoning.rollouts.offline import Offline
 
-    data, longest = config.source.data, config.objective.row_length
-    groups, too_long = response_groups(
-        read_rows(data),
-        loaded.text,
-        template=config.prompt.template,
-        thinking=build.thinking(config.prompt.thinking),
-        max_length=longest,
-        where=data,
+    groups = served.groups(config, loaded.text, shown)
+    return Offline(
+        groups,
+        groups_per_step=config.source.per_step,
+        seed=config.seed,
+        row_length=config.objective.row_length,
     )
-    if too_long:
-        shown.line(f"{data}: left out {too_long} rows longer than row_length {longest}")
-    return Offline(groups, groups_per_step=config.source.per_step, seed=config.seed)
 
 
 def _on_policy(
@@ -83,14 +75,7 @@ def _on_policy(
         dynamic_batches=source.dynamic_batches,
         seed=config.seed,
     )
-    problems = build.problems(source.data, loaded.text, config.prompt)
-    longest = max((len(problem.prompt) for problem in problems), default=0)
-    if longest + source.max_tokens > config.objective.row_length:
-        raise InputError(
-            f"config.objective.row_length is {config.objective.row_length}; expected"
-            f" room for the longest prompt, {longest} tokens, and"
-            f" config.source.max_tokens, {source.max_tokens}"
-        )
+    problems = served.problems(config, loaded.text)
     return OnPolicy(
         build.make_sampler(loaded, config.sampler),
         problems,

@@ -20,6 +20,7 @@ from transfer_reasoning.types import InputError
 TEMPLATES: dict[str, Callable[[], ConfigDict]] = {
     "suite": suite.get_config,
     "train": common.train,
+    "prepare": common.prepare,
     "distill": common.distill,
     "evaluate": common.evaluate,
     "probe": common.probe,
@@ -66,7 +67,7 @@ _BY_RULE = (
         " probe.rows sampler.slots sampler.prefill_rows grader.workers checkpoint.keep"
         " source.per_step source.samples source.max_tokens source.dynamic_batches"
         " optimizer.num_steps objective.unroll objective.rows objective.row_length"
-        " objective.updates_per_step checkpoint.every_steps "
+        " objective.updates_per_step checkpoint.every_steps overlap.words "
         + " ".join(f"model.shape.{k}" for k in common.model().shape),
     ),
     (POSITIVE, "grader.limit_s optimizer.learning_rate optimizer.max_grad_norm"),
@@ -76,9 +77,9 @@ _BY_RULE = (
         "lanes limit samples max_tokens temperature tflops context_limit"
         " objective.kl_weight objective.clip_low objective.clip_high"
         " optimizer.warmup_steps optimizer.weight_decay reward.overlong_buffer"
-        " checkpoint.keep_every_steps",
+        " checkpoint.keep_every_steps overlap.common",
     ),
-    (SHARE, "optimizer.final_fraction optimizer.b2 top_p"),
+    (SHARE, "optimizer.final_fraction optimizer.b2 top_p overlap.least_share"),
 )
 RULES = {name: rule for rule, names in _BY_RULE for name in names.split()}
 

@@ -41,10 +41,7 @@ PLACES = {
         "!transfer_reasoning/small_suite/corpus.py",
         "transfer_reasoning/evaluation/harness",  # lm_eval loads through it
     ),
-    "tensorflow_datasets": (
-        "!transfer_reasoning/data/sources.py",
-        "!transfer_reasoning/small_suite/tasks.py",
-    ),
+    "tensorflow_datasets": ("!transfer_reasoning/data/random_access.py",),
     "tensorflow": (),
     "orbax": ("!transfer_reasoning/runtime/checkpoint.py",),
     "math_verify": ("!transfer_reasoning/grading/math_symbolic.py",),

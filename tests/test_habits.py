@@ -17,12 +17,16 @@ LINES = {
 }
 FUNCTION_LINES, FUNCTION_LINES_P90 = 60, 45
 ARGUMENTS, POSITIONAL = 9, 4
-# Read in an afternoon; what is asked of models, and who grades it, in another.
-ASKING = ("benchmarks", "grading", "sandbox")
-LIBRARY_LINES, ASKING_LINES = 12_500, 5_400
+# Read in an afternoon; what is asked of models, and who grades it, in another; where
+# training data come from, by who brings some.
+PARTS = {
+    **dict.fromkeys(("benchmarks", "grading", "sandbox"), "asking"),
+    "data": "data",
+}
+LIBRARY_LINES = {"library": 12_000, "asking": 5_400, "data": 1_900}
 # Each longer than its budget for one reason, said here.
 LONGER = {
-    "configs/common.py": 180,  # every key of every stage once, with its comment
+    "configs/common.py": 200,  # every key of every stage once, with its comment
     "configs/audit.py": 120,  # a line for each of the paper's thirty models
 }
 MANY_ARGUMENTS = {
@@ -78,12 +82,11 @@ def test_functions_keep_their_budget():
 
 def test_the_library_can_be_read_in_an_afternoon():
     library = [f for f in MODULES if where(f).startswith("transfer_reasoning/")]
-    sizes = {True: 0, False: 0}
+    sizes = dict.fromkeys(LIBRARY_LINES, 0)
     for file in library:
         lines = len(file.read_text(encoding="utf-8").splitlines())
-        sizes[where(file).split("/")[1] in ASKING] += lines
-    assert sizes[True] <= ASKING_LINES
-    assert sizes[False] <= LIBRARY_LINES
+        sizes[PARTS.get(where(file).split("/")[1], "library")] += lines
+    assert not {part for part in sizes if sizes[part] > LIBRARY_LINES[part]}
 
 
 def test_functions_take_few_arguments_and_most_by_name():

@@ -8,7 +8,7 @@ from transfer_reasoning.types import InputError, Rollout
 
 def test_groups_come_in_seeded_order_and_every_epoch_whole():
     groups = [[Rollout((1,), (n,)), Rollout((1,), (n, n))] for n in range(6)]
-    source = Offline(groups, groups_per_step=4, seed=3)
+    source = Offline(groups, groups_per_step=4, seed=3, row_length=3)
     served = [group for step in range(3) for group in source(None, step)]
     numbers = [group[0].response[0] for group in served]
     assert [groups[n] for n in numbers] == served
@@ -19,4 +19,4 @@ def test_groups_come_in_seeded_order_and_every_epoch_whole():
 
 def test_no_groups_are_refused():
     with pytest.raises(InputError, match="holds no responses; expected at least one"):
-        Offline([], groups_per_step=4, seed=3)
+        Offline([], groups_per_step=4, seed=3, row_length=3)

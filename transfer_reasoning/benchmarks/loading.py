@@ -13,12 +13,9 @@ from transfer_reasoning.benchmarks.items import (
     place_of,
 )
 from transfer_reasoning.data.rows import Placed
-from transfer_reasoning.data.sources import field, read_source
-from transfer_reasoning.runtime.records import refuse
+from transfer_reasoning.data.sources import check_length, filled, read_source
+from transfer_reasoning.runtime.records import bad_row_policy
 from transfer_reasoning.types import Example, InputError
-
-POLICIES = ("fail", "skip")
-MAX_FIELD_CHARACTERS = 4_000_000  # more than any context window holds
 
 
 def load_examples(benchmark: Benchmark, **options: Any) -> list[Example]:
@@ -46,11 +43,9 @@ def load_items(
     """
     if limit < 0:
         raise InputError(f"limit is {limit}; expected 0 for all items, or how many")
-    if bad_rows not in POLICIES:
-        raise InputError(f"bad_rows is {bad_rows!r}; expected fail or skip")
     source = benchmark.protocols[protocol].source or benchmark.source
     skipped: list[str] = []
-    on_bad = refuse if bad_rows == "fail" else lambda e: skipped.append(str(e))
+    on_bad = bad_row_policy(bad_rows, skipped)
     examples, revisions, replaced = [], [], 0
     places: dict[str, str] = {}  # where each id was first
     for part in source.parts:
@@ -107,11 +102,8 @@ def _example(
 
 def _check_lengths(example: Example) -> None:
     for name, value in example.fields.items():
-        if isinstance(value, str) and len(value) > MAX_FIELD_CHARACTERS:
-            raise InputError(
-                f"field {name!r} has {len(value)} characters; expected at most"
-                f" {MAX_FIELD_CHARACTERS}"
-            )
+        if isinstance(value, str):
+            check_length(value, name)
 
 
 def required(row: Row, name: str, benchmark: str, number: int) -> Any:
@@ -119,8 +111,4 @@ def required(row: Row, name: str, benchmark: str, number: int) -> Any:
 
     Text that is blank is as good as missing.
     """
-    where = f"{benchmark}, row {number + 1}"
-    value = field(row, name, where)
-    if isinstance(value, str) and not value.strip():
-        raise InputError(f"{where} has nothing in field {name!r}; expected text")
-    return value
+    return filled(row, name, f"{benchmark}, row {number + 1}")

@@ -5,38 +5,57 @@ form a group, wherever they stand; a row without one is a group of its own), `co
 and `finish_reason`. A row of problems has `problem` and `answer`. The problem becomes
 one user message through a template; the response gets the stop token unless it was cut
 off.
+
+A row may also have `tokens`, the response as it was drawn with its stop token, and
+`logprobs` of each under the policy that drew it. They say more than the text, of which
+the tokenizer can make other tokens, but only to a model of the same tokenizer; so they
+are used where that is asked for, as they are.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from transfer_reasoning.data.sources import text_field
 from transfer_reasoning.text import Text
 from transfer_reasoning.types import Group, InputError, Rollout
 
+Row = Mapping[str, Any]
+
+
+class Drawn(NamedTuple):
+    """A response as it was drawn: token ids, and their log-probabilities if known."""
+
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...] | None
+
 
 def prompt_messages(problem: str, template: str) -> list[dict[str, str]]:
-    """One user turn; `{problem}` in the template stands for the problem."""
-    return [{"role": "user", "content": template.replace("{problem}", problem)}]
+    """One user turn; `{problem}` in the template stands for the problem.
 
-
-def prompt_tokens(
-    rows: Sequence[Mapping[str, Any]],
-    text: Text,
-    *,
-    template: str,
-    thinking: bool | None,
-    where: str,
-) -> list[tuple[int, ...]]:
-    """The prompt of every row."""
+    Raises:
+        InputError: the template has no such place.
+    """
     if "{problem}" not in template:
         raise InputError(
             f"prompt template {template!r} has no place for the problem; expected"
             " {problem} in it"
         )
+    return [{"role": "user", "content": template.replace("{problem}", problem)}]
+
+
+def prompt_tokens(
+    rows: Sequence[Row],
+    text: Text,
+    *,
+    template: str,
+    thinking: bool | None,
+    where: str | Sequence[str],
+) -> list[tuple[int, ...]]:
+    """The prompt of every row; `where` they are, or where each of them is."""
     problems = [
-        text_field(row, "problem", f"{where}, row {number}")
-        for number, row in enumerate(rows, start=1)
+        text_field(row, "problem", here)
+        for row, here in zip(rows, _places(where, rows), strict=True)
     ]
     rendered = [
         text.render(prompt_messages(problem, template), thinking=thinking)
@@ -45,47 +64,69 @@ def prompt_tokens(
     return text.encode_all(rendered)
 
 
-def response_groups(
-    rows: Sequence[Mapping[str, Any]],
+def rollouts(
+    rows: Sequence[Row],
     text: Text,
     *,
     template: str,
     thinking: bool | None,
-    max_length: int,
-    where: str,
-) -> tuple[list[Group], int]:
-    """(responses grouped by problem, how many rows were too long and left out)."""
+    where: str | Sequence[str],
+    as_drawn: bool = False,
+) -> list[Rollout]:
+    """The response of every row.
+
+    With `as_drawn`, a row that has tokens keeps them, and their log-probabilities.
+    """
+    places = _places(where, rows)
     prompts = prompt_tokens(
-        rows, text, template=template, thinking=thinking, where=where
+        rows, text, template=template, thinking=thinking, where=places
     )
-    responses = text.encode_all(
-        text_field(row, "response", f"{where}, row {number}")
-        for number, row in enumerate(rows, start=1)
-    )
+    responses = _responses(rows, text, places, as_drawn)
+    return [
+        Rollout(
+            prompt,
+            response.tokens,
+            reward(row, here),
+            logprobs=response.logprobs,
+            finish_reason=finish_reason(row, here),
+        )
+        for row, here, prompt, response in zip(
+            rows, places, prompts, responses, strict=True
+        )
+    ]
+
+
+def response_groups(
+    rows: Sequence[Row], text: Text, *, max_length: int, where: str, **options: Any
+) -> tuple[list[Group], int]:
+    """(responses grouped by problem, how many rows were too long and left out).
+
+    `options` are those of `rollouts`.
+    """
+    found = rollouts(rows, text, where=where, **options)
     groups: dict[str | int, Group] = {}
     too_long = 0
-    rendered = zip(rows, prompts, responses, strict=True)
-    for number, (row, prompt, response) in enumerate(rendered, start=1):
-        here = f"{where}, row {number}"
-        finish = _finish_reason(row, here)
-        if finish == "stop":
-            response = (*response, text.end_id)
-        if len(prompt) + len(response) > max_length:
+    for number, (row, rollout) in enumerate(zip(rows, found, strict=True), start=1):
+        if len(rollout.prompt) + len(rollout.response) > max_length:
             too_long += 1
             continue
-        rollout = Rollout(prompt, response, _reward(row, here), finish_reason=finish)
         key = number if row.get("id") is None else str(row["id"])
         group = groups.setdefault(key, [])
-        if group and group[0].prompt != prompt:
+        if group and group[0].prompt != rollout.prompt:
             raise InputError(
-                f"{here} has id {key!r} of a row with another problem; expected one id"
-                " per problem"
+                f"{where}, row {number} has id {key!r} of a row with another problem;"
+                " expected one id per problem"
             )
         group.append(rollout)
     return list(groups.values()), too_long
 
 
-def _finish_reason(row: Mapping[str, Any], where: str) -> str:
+def finish_reason(row: Row, where: str) -> str:
+    """ "stop", or "length" where the response was cut off.
+
+    Raises:
+        InputError: the row says something else.
+    """
     reason = row.get("finish_reason") or "stop"
     if reason not in ("stop", "length"):
         raise InputError(
@@ -94,10 +135,91 @@ def _finish_reason(row: Mapping[str, Any], where: str) -> str:
     return reason
 
 
-def _reward(row: Mapping[str, Any], where: str) -> float | None:
+def reward(row: Row, where: str) -> float | None:
+    """The grade of a response; None where there is none.
+
+    Raises:
+        InputError: `correct` is neither a truth value nor a number.
+    """
     correct = row.get("correct")
     if correct is not None and not isinstance(correct, (bool, int, float)):
         raise InputError(
             f"{where} has correct {correct!r}; expected true, false, null or a number"
         )
     return None if correct is None else float(correct)
+
+
+def drawn(row: Row, where: str) -> Drawn | None:
+    """Tokens and log-probabilities of a row; None where it has no tokens.
+
+    Raises:
+        InputError: they are no token ids or numbers, or not as many; names the field.
+    """
+    tokens, logprobs = row.get("tokens"), row.get("logprobs")
+    if tokens is None:
+        if logprobs is not None:
+            raise InputError(
+                f"{where} has logprobs and no tokens; expected a number for each token"
+            )
+        return None
+    is_id = lambda one: type(one) is int and one >= 0
+    if not isinstance(tokens, list) or not all(map(is_id, tokens)):
+        raise InputError(
+            f"{where} has no token ids in field 'tokens' ({tokens!r:.60}); expected a"
+            " list of them"
+        )
+    if logprobs is None:
+        return Drawn(tuple(tokens), None)
+    is_number = lambda one: type(one) in (int, float) and math.isfinite(one)
+    if not isinstance(logprobs, list) or not all(map(is_number, logprobs)):
+        raise InputError(
+            f"{where} has no numbers in field 'logprobs' ({logprobs!r:.60}); expected a"
+            " list of finite ones"
+        )
+    if len(logprobs) != len(tokens):
+        raise InputError(
+            f"{where} has {len(logprobs)} logprobs and {len(tokens)} tokens; expected a"
+            " number for each token"
+        )
+    return Drawn(tuple(tokens), tuple(map(float, logprobs)))
+
+
+def _places(where: str | Sequence[str], rows: Sequence[Row]) -> Sequence[str]:
+    if isinstance(where, str):
+        return [f"{where}, row {number}" for number in range(1, len(rows) + 1)]
+    return where
+
+
+def _responses(
+    rows: Sequence[Row], text: Text, places: Sequence[str], as_drawn: bool
+) -> list[Drawn]:
+    """The response of every row with its stop token."""
+    said, recorded = [], []
+    for row, here in zip(rows, places, strict=True):
+        words, finish = text_field(row, "response", here), finish_reason(row, here)
+        own = drawn(row, here) if as_drawn else None
+        if own:
+            _check_drawn(own, words, finish, text, here)
+        said.append("" if own else words)
+        recorded.append(own)
+    end = lambda row: () if row.get("finish_reason") == "length" else (text.end_id,)
+    return [
+        own or Drawn((*tokens, *end(row)), None)
+        for row, own, tokens in zip(rows, recorded, text.encode_all(said), strict=True)
+    ]
+
+
+def _check_drawn(own: Drawn, words: str, finish: str, text: Text, where: str) -> None:
+    """Are tokens those of the text, in this tokenizer, and closed where they say so?"""
+    known = all(token < text.vocab_size for token in own.tokens)
+    if not known or text.decode(own.tokens) != words:
+        raise InputError(
+            f"{where} has tokens that are not its response in tokenizer {text.folder};"
+            " expected those of the same tokenizer: leave as_drawn off to encode the"
+            " text"
+        )
+    if finish == "stop" and not {*own.tokens[-1:]} & {*text.stop_ids}:
+        raise InputError(
+            f"{where} has tokens without a stop token at their end; expected one, or"
+            " finish_reason length"
+        )

@@ -1,6 +1,7 @@
 """Rows as they come from elsewhere: made clean at the door, or refused by name."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,6 +11,10 @@ from transfer_reasoning.untrusted import HALF_PAIR, shown
 Row = dict[str, Any]
 
 MAX_DEPTH = 32
+# Of a line on a bad row: where it is; details; the values it holds.
+_PLACE = re.compile(r"^.*?, (?:line|row) \d+:? ")
+_DETAILS = re.compile(r" \(|;")
+_VALUES = re.compile(r"(?<!field )'[^']*'|\d+")
 
 
 class Placed(NamedTuple):
@@ -65,3 +70,14 @@ def clean(row: Mapping[str, Any], where: str) -> tuple[Row, int]:
         return value
 
     return cleaned(row, "", 0), replaced
+
+
+def first_line(error: BaseException) -> str:
+    """What a library says went wrong, in one line."""
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def reason(line: str) -> str:
+    """Why a row is bad, from the line that says so: the same for rows bad alike."""
+    said = _PLACE.sub("", line, count=1)
+    return _VALUES.sub("...", _DETAILS.split(said)[0])

@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from transfer_reasoning.data.rows import Placed, Row, clean
+from transfer_reasoning.data.random_access import open_split
+from transfer_reasoning.data.rows import Placed, Row, clean, first_line
 from transfer_reasoning.runtime.records import numbered_rows, refuse
 from transfer_reasoning.types import InputError
 from transfer_reasoning.untrusted import opened
@@ -27,6 +28,7 @@ from transfer_reasoning.untrusted import opened
 OnBad = Callable[[InputError], None]
 # Options and a question of GPQA-Diamond in one cell take a few thousand.
 MAX_CELL_CHARACTERS = 1 << 24
+MAX_FIELD_CHARACTERS = 4_000_000  # more than any context window holds
 _COMMIT = re.compile(r"[@/]([0-9a-f]{40})/")
 _HUB_FILE = re.compile(r"hub-file:([\w.-]+/[\w.-]+?)(?:@([\w.-]+))?/(.+)")
 
@@ -93,8 +95,9 @@ def _read(source: str, on_bad: OnBad) -> tuple[Iterator[Placed], str]:
 def field(row: Mapping[str, Any], name: str, where: str) -> Any:
     """`row[name]`, or an error that says where it is missing and what is there."""
     if row.get(name) is None:
+        there = sorted(one for one, value in row.items() if value is not None)
         raise InputError(
-            f"{where} has no field {name!r} (it has: {', '.join(sorted(row))});"
+            f"{where} has no field {name!r} (it has: {', '.join(there)});"
             f" expected {name!r}"
         )
     return row[name]
@@ -108,6 +111,31 @@ def text_field(row: Mapping[str, Any], name: str, where: str) -> str:
             f"{where} has a {type(value).__name__} in field {name!r}; expected text"
         )
     return str(value)
+
+
+def filled(row: Mapping[str, Any], name: str, where: str) -> Any:
+    """`field`; text that is blank is as good as missing."""
+    value = field(row, name, where)
+    if isinstance(value, str) and not value.strip():
+        raise InputError(f"{where} has nothing in field {name!r}; expected text")
+    return value
+
+
+def filled_text(row: Mapping[str, Any], name: str, where: str) -> str:
+    """`text_field` that is not blank, and not beyond all bounds."""
+    filled(row, name, where)
+    value = text_field(row, name, where)
+    check_length(value, name, f"{where}: ")
+    return value
+
+
+def check_length(value: str, name: str, prefix: str = "") -> None:
+    """Refuse a field longer than any context window holds."""
+    if len(value) > MAX_FIELD_CHARACTERS:
+        raise InputError(
+            f"{prefix}field {name!r} has {len(value)} characters; expected at most"
+            f" {MAX_FIELD_CHARACTERS}"
+        )
 
 
 def _from_file(file: Path, on_bad: OnBad) -> Iterator[Placed]:
@@ -166,7 +194,7 @@ def _from_parquet(file: Path) -> Iterator[Placed]:
         rows = parquet.ParquetFile(file).read().to_pylist()
     except (ArrowException, OSError, ValueError) as error:
         raise InputError(
-            f"{file} cannot be read ({_reason(error)}); expected a parquet file with"
+            f"{file} cannot be read ({first_line(error)}); expected a parquet file with"
             " at least one row"
         ) from error
     if not rows:
@@ -215,7 +243,7 @@ def _hub_file(source: str) -> Path:
     return Path(path)
 
 
-def _not_loaded(source: str, error: Exception) -> InputError:
+def _not_loaded(source: str, error: BaseException) -> InputError:
     """One line on why a source of the hub cannot be had, and what to do."""
     if "gated" in f"{type(error).__name__} {error}".lower():
         return InputError(
@@ -224,15 +252,18 @@ def _not_loaded(source: str, error: Exception) -> InputError:
             " downloaded with --data_dir"
         )
     return InputError(
-        f"source {source!r} cannot be loaded ({_reason(error)}); expected a hub data"
+        f"source {source!r} cannot be loaded ({first_line(error)}); expected a hub data"
         " set and split that exist, and a network: download it, or give a local file"
     )
 
 
 def _from_hub(source: str) -> tuple[Iterator[Placed], str]:
     from datasets import disable_progress_bars, load_dataset
+    from datasets.exceptions import DatasetGenerationError
+    from datasets.utils import logging
 
     disable_progress_bars()
+    logging.set_verbosity(logging.CRITICAL)  # what went wrong is told by the error
     name, _, split = source.removeprefix("hf:").rpartition(":")
     if not name:
         raise InputError(f"source {source!r} names no split; expected hf:NAME:SPLIT")
@@ -245,50 +276,12 @@ def _from_hub(source: str) -> tuple[Iterator[Placed], str]:
         )
     except (OSError, ValueError) as error:
         raise _not_loaded(source, error) from error
+    except DatasetGenerationError as error:  # a file of it is broken, says its cause
+        raise _not_loaded(source, error.__cause__ or error) from error
     commits = _COMMIT.findall(" ".join(rows.download_checksums or ()))
     return _numbered(rows.to_list(), source), commits[0] if commits else "unknown"
 
 
 def _from_tfds(source: str) -> tuple[Iterator[Placed], str]:
-    import tensorflow_datasets as tfds
-
-    name, _, split = source.removeprefix("tfds:").rpartition(":")
-    if not name:
-        raise InputError(f"source {source!r} names no split; expected tfds:NAME:SPLIT")
-    try:
-        if Path(name).is_dir():
-            builder: Any = tfds.builder_from_directory(name)
-        else:
-            builder = tfds.builder(name, file_format="array_record")
-            builder.download_and_prepare()
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"source {source!r} cannot be loaded ({_reason(error)}); expected a"
-            " prepared directory or a catalogue name"
-        ) from error
-    if split not in builder.info.splits:
-        raise InputError(
-            f"source {source!r} has no split {split!r}; expected one of"
-            f" {', '.join(builder.info.splits)}"
-        )
-    data = builder.as_data_source(split=split)
-    rows = map(_plain, data.__getitems__(list(range(len(data)))))
-    return _numbered(rows, source), builder.info.full_name
-
-
-def _plain(row: Mapping[str, Any]) -> Row:
-    """Bytes as text, NumPy numbers and arrays as numbers and lists."""
-
-    def plain(value: Any) -> Any:
-        if hasattr(value, "tolist"):
-            value = value.tolist()
-        if isinstance(value, list):
-            return [plain(part) for part in value]
-        return value.decode("utf-8") if isinstance(value, bytes) else value
-
-    return {key: plain(value) for key, value in row.items()}
-
-
-def _reason(error: Exception) -> str:
-    """The first line of what went wrong."""
-    return str(error).partition("\n")[0] or type(error).__name__
+    split = open_split(source)
+    return _numbered(split.read_all(), source), split.name

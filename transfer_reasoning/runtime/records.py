@@ -90,6 +90,18 @@ def refuse(error: InputError) -> None:
     raise error
 
 
+def bad_row_policy(name: str, skipped: list[str]) -> Callable[[InputError], None]:
+    """What to do about bad rows: "fail" ends the run at the first, "skip" puts each
+    into `skipped` in a line.
+
+    Raises:
+        InputError: there is no such policy.
+    """
+    if name not in ("fail", "skip"):
+        raise InputError(f"bad_rows is {name!r}; expected fail or skip")
+    return refuse if name == "fail" else lambda error: skipped.append(str(error))
+
+
 def numbered_rows(
     file: Path, on_bad: Callable[[InputError], None] = refuse
 ) -> Iterator[tuple[int, dict[str, Any]]]:

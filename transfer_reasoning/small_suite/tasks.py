@@ -6,9 +6,8 @@ any other source. Both protocols ask the same; `paper` draws mathematics as the 
 does (temperature 0.6, top-p 0.95), `standard` is greedy throughout.
 """
 
-import contextlib
-import io
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,14 @@ from transfer_reasoning.benchmarks.base import (
     Source,
 )
 from transfer_reasoning.benchmarks.loading import required
+from transfer_reasoning.data.random_access import VERSION, write_splits
 from transfer_reasoning.small_suite.corpus import distinct_tasks, own_steps
 from transfer_reasoning.small_suite.skills import MATH, NON, SKILLS, Skill, Task
 from transfer_reasoning.types import Example
 
 MAX_TOKENS = 80
-QUESTIONS = "small_suite/1.0.0"  # where `write_questions` puts them in its folder
+DATASET = "small_suite"
+QUESTIONS = f"{DATASET}/{VERSION}"  # where `write_questions` puts them in its folder
 ITEMS_SEED = "items"  # the same questions in every study: only models differ
 
 
@@ -122,38 +123,18 @@ def write_questions(folder: Path, counts: dict[str, int]) -> None:
 
     `folder / QUESTIONS` can then be read by `tfds:` sources, on any machine.
     """
-    import tensorflow_datasets as tfds
-    from etils import epath  # comes with it
-    from tensorflow_datasets.core import registered
 
-    with registered.skip_registration():  # which a process could do only once
+    def rows_of(name: str, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for row in question_rows(name, split, counts[split]):
+            yield row["id"], row
 
-        class SmallSuite(tfds.core.GeneratorBasedBuilder):
-            """Questions of the small suite."""
-
-            VERSION = tfds.core.Version("1.0.0")
-            pkg_dir_path = epath.Path(folder)
-
-            def _info(self) -> Any:
-                text = tfds.features.Text()
-                features = {"id": text, "problem": text, "answer": text}
-                return tfds.core.DatasetInfo(
-                    builder=self, features=tfds.features.FeaturesDict(features)
-                )
-
-            def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-                return {
-                    f"{name}_{split}": self._generate_examples(name, split)
-                    for split in counts
-                    for name in SKILLS
-                }
-
-            def _generate_examples(self, name: str, split: str) -> Iterator[tuple]:
-                for row in question_rows(name, split, counts[split]):
-                    yield row["id"], row
-
-    folder.mkdir(parents=True, exist_ok=True)
-    tfds.disable_progress_bar()
-    builder = SmallSuite(data_dir=folder, file_format="array_record")
-    with contextlib.redirect_stdout(io.StringIO()):  # it announces a download
-        builder.download_and_prepare()
+    write_splits(
+        folder,
+        DATASET,
+        {
+            f"{name}_{split}": partial(rows_of, name, split)
+            for split in counts
+            for name in SKILLS
+        },
+        texts=("id", "problem", "answer"),
+    )

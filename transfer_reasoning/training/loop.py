@@ -29,13 +29,14 @@ def train(
 ) -> TrainState:
     """The state after `num_steps` steps in all, starting from wherever `state` is.
 
-    Hooks (checkpoint, log, evaluate) see the state after each step; they must not keep
-    it, because the next step donates it.
+    Hooks (checkpoint, log, evaluate) see the state after each step, with the metrics of
+    the update and the counts of a source that counts; they must not keep the state,
+    because the next step donates it.
     """
     while state.step < num_steps:
         groups = source(state.params, state.step)
         weighted = credit(groups)
         state, metrics = update(state, weighted)
         for hook in hooks:
-            hook(state, metrics, groups)
+            hook(state, {**metrics, **getattr(source, "counts", {})}, groups)
     return state

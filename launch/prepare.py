@@ -1,0 +1,72 @@
+r"""Training data, once, into files that are read by number.
+
+    python -m launch.prepare --config=configs/prepare.py:math_rl_48k --workdir=DIR \
+        [--config.source=COPY] [--config.data_dir=BENCHMARKS]
+
+Reads a corpus, or any source of rows with problem and answer or response; leaves out
+bad rows where that is asked for, problems that come twice, and problems that overlap
+with benchmarks. Writes problems/ (TensorFlow Datasets, one record a problem),
+overlaps.json and overlaps.md, and left_out.jsonl, a line for each bad row. Training
+reads it with --config.source.data=tfds:DIR/problems/1.0.0:train.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from launch import build, door, overlaps
+from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.types import InputError
+
+
+def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
+    """Read, look for overlaps, write."""
+    from transfer_reasoning.data import prepared
+    from transfer_reasoning.data.problems import gather
+    from transfer_reasoning.runtime.records import write_jsonl
+
+    source, to_row = _corpus(config)
+    against = overlaps.benchmarks(config, shown)
+    gathered = gather(source, to_row, bad_rows=config.bad_rows)
+    write_jsonl(workdir / "left_out.jsonl", [{"row": r} for r in gathered.left_out])
+    records, met = overlaps.apart(gathered.records, against, config, workdir)
+    if not records:
+        raise InputError(
+            f"{source} leaves no problem; expected at least one: look at left_out.jsonl"
+            f" and overlaps.md in {workdir}"
+        )
+    benchmarks = {
+        name: {"revision": items.revision, "digest": items.digest}
+        for name, items in against.items()
+    }
+    overlap = {**config.overlap.to_dict(), "problems": met, "benchmarks": benchmarks}
+    notes = {"corpus": config.corpus, **gathered.notes, "overlap": overlap}
+    place = prepared.write(workdir, records, notes)
+    rows = gathered.notes["rows"]
+    shown.line(
+        f"{place}: {len(records)} problems of {rows['read']} rows; bad rows"
+        f" {len(gathered.left_out)}, duplicates {rows['duplicates']}, overlapping with"
+        f" benchmarks {met} ({config.overlap.policy}; see overlaps.md)"
+    )
+
+
+def _corpus(config: ConfigDict) -> tuple[str, Callable[[Mapping, str], dict]]:
+    """Where rows are, and what makes rows of ours of them."""
+    from transfer_reasoning.data.corpora import CORPORA
+    from transfer_reasoning.data.problems import own_row
+
+    if not config.corpus:
+        if not config.source:
+            raise InputError(
+                "config.corpus and config.source are both empty; expected a corpus, or"
+                " a source of rows"
+            )
+        return config.source, own_row
+    corpus = build.choose(CORPORA, config.corpus, "config.corpus")
+    to_own = lambda row, where: own_row(corpus.to_row(row, where), where)
+    return config.source or corpus.source, to_own
+
+
+if __name__ == "__main__":
+    door.start_run(run)

@@ -1,0 +1,99 @@
+"""Prepared files: problems with their responses, one record each, read by number.
+
+`launch.prepare` writes them, `data.random_access` says in which form. A record has
+`id`, `problem`, `answer` ("" where there is none) and `responses`, a list of texts,
+each a JSON object with the fields of `problems.OF_A_RESPONSE`.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transfer_reasoning.data.problems import Record, longest
+from transfer_reasoning.data.random_access import (
+    VERSION,
+    Split,
+    open_split,
+    write_splits,
+)
+from transfer_reasoning.data.rows import Row
+
+NAME, SPLIT = "problems", "train"
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A prepared split.
+
+    Attributes:
+        source: its name in the grammar of `data.sources`.
+        counts: problems, responses, and problems without an answer or a response.
+        longest: `problems.longest`.
+    """
+
+    source: str
+    split: Split
+    counts: Mapping[str, int]
+    longest: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def problem(self, number: int) -> Row:
+        """id, problem and answer of a record, from 0."""
+        return self.split[number]
+
+    def responses(self, number: int) -> list[Row]:
+        """The responses of a record as rows of `data.responses`, its id in each."""
+        record = self.split[number]
+        shared = {name: record[name] for name in ("id", "problem", "answer")}
+        return [shared | json.loads(one) for one in record["responses"]]
+
+
+def write(folder: Path, records: Sequence[Record], notes: Mapping[str, Any]) -> str:
+    """Write prepared files into `folder`; returns the source that reads them.
+
+    `notes` say where the records come from; they are kept with the files.
+    """
+
+    def numbered() -> Iterator[tuple[int, Row]]:
+        for number, record in enumerate(records):
+            row = {name: getattr(record, name) for name in ("id", "problem", "answer")}
+            texts = [json.dumps(one, ensure_ascii=False) for one in record.responses]
+            yield number, row | {"responses": texts}
+
+    write_splits(
+        folder,
+        NAME,
+        {SPLIT: numbered},
+        texts=("id", "problem", "answer"),
+        lists=("responses",),
+        metadata={
+            **notes,
+            "records": {
+                "problems": len(records),
+                "responses": sum(len(record.responses) for record in records),
+                "without_answer": sum(not record.answer for record in records),
+                "without_response": sum(not record.responses for record in records),
+            },
+            "longest": longest(records),
+        },
+        in_order=True,
+    )
+    return f"tfds:{folder / NAME / VERSION}:{SPLIT}"
+
+
+def open_prepared(source: str) -> Prepared | None:
+    """The prepared files a source names; None where it names something else.
+
+    Raises:
+        InputError: it cannot be read; says which.
+    """
+    if not source.startswith("tfds:"):
+        return None
+    split = open_split(source)
+    if "longest" not in split.metadata:
+        return None
+    return Prepared(source, split, split.metadata["records"], split.metadata["longest"])

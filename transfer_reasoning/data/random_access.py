@@ -1,0 +1,216 @@
+"""Rows in files that are read by number: TensorFlow Datasets, without TensorFlow.
+
+Files are ArrayRecord. A data set is written beside its place and moved there whole, and
+the same rows give the same bytes. Reading one row reads no other.
+"""
+
+import contextlib
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transfer_reasoning.data.rows import Row, first_line
+from transfer_reasoning.types import InputError
+
+VERSION = "1.0.0"
+PARTIAL = ".partial"  # where a data set is written, in the folder it will be in
+
+Rows = Callable[[], Iterable[tuple[int | str, Row]]]
+
+
+class Split(Sequence[Row]):
+    """The rows of a split, each read when it is asked for.
+
+    Attributes:
+        name: of the data set, with its version.
+        metadata: what its writer noted; empty where it noted nothing.
+    """
+
+    def __init__(self, source: str, split: str, builder: Any):
+        self._source = source
+        with self._whole_files():
+            self._rows = builder.as_data_source(split=split)
+            # It is read from its file when asked for its items, not before.
+            self.metadata = dict((builder.info.metadata or {}).items())
+        self.name: str = builder.info.full_name
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, number: int) -> Row:
+        """One row, from 0.
+
+        Raises:
+            InputError: the files are damaged; names the source and the row.
+        """
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        with self._whole_files(f", row {number + 1}"):
+            return _plain(self._rows[number])
+
+    def read_all(self) -> list[Row]:
+        """All rows at once, which is faster than one by one."""
+        with self._whole_files():
+            rows = self._rows.__getitems__(list(range(len(self))))
+            return [_plain(row) for row in rows]
+
+    @contextlib.contextmanager
+    def _whole_files(self, place: str = "") -> Iterator[None]:
+        try:
+            yield
+        # What the library raises of files that are cut off, changed or gone.
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"{self._source}{place} cannot be read ({first_line(error)}); expected"
+                " whole files: prepare or copy them again"
+            ) from error
+
+
+def open_split(source: str) -> Split:
+    """A split of a prepared directory, or of a catalogue name, prepared on first use.
+
+    `source` is tfds:NAME:SPLIT.
+
+    Raises:
+        InputError: there is no such data set or split, or it is damaged; says which.
+    """
+    import tensorflow_datasets as tfds
+    from google.protobuf.json_format import ParseError  # comes with it
+
+    name, _, split = source.removeprefix("tfds:").rpartition(":")
+    if not name:
+        raise InputError(f"source {source!r} names no split; expected tfds:NAME:SPLIT")
+    try:
+        if Path(name).is_dir():
+            builder: Any = tfds.builder_from_directory(name)
+        else:
+            builder = tfds.builder(name, file_format="array_record")
+            builder.download_and_prepare()
+    except (OSError, ValueError, ParseError) as error:
+        raise InputError(
+            f"source {source!r} cannot be loaded ({first_line(error)}); expected a"
+            " prepared directory or a catalogue name"
+        ) from error
+    if split not in builder.info.splits:
+        raise InputError(
+            f"source {source!r} has no split {split!r}; expected one of"
+            f" {', '.join(builder.info.splits)}"
+        )
+    return Split(source, split, builder)
+
+
+def write_splits(
+    folder: Path,
+    name: str,
+    splits: Mapping[str, Rows],
+    *,
+    texts: Sequence[str],
+    lists: Sequence[str] = (),
+    metadata: Mapping[str, Any] | None = None,
+    in_order: bool = False,
+) -> None:
+    """Write a data set to `folder / name / VERSION`, in place of one that is there.
+
+    Args:
+        splits: by name, what gives its (key, row) pairs; keys are unique.
+        texts, lists: fields of a row that hold a text, or a list of texts.
+        metadata: plain JSON that whoever opens the data set gets.
+        in_order: rows stay in the order they are given in, and keys are their numbers;
+            else the order is that of a hash of the keys.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    partial, place = folder / PARTIAL, folder / name
+    shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
+    partial.mkdir(parents=True)
+    builder = _builder(partial, name, splits, texts, lists, metadata, in_order)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # it announces a download
+            builder.download_and_prepare()
+    except RuntimeError as error:  # what the writer of records raises of a disk
+        raise OSError(f"{place} cannot be written ({first_line(error)})") from error
+    for file in (partial / name / VERSION).iterdir():
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())  # a name that appears later is of whole files
+    shutil.rmtree(place, ignore_errors=True)
+    (partial / name).rename(place)
+    shutil.rmtree(partial)
+
+
+def _builder(
+    folder: Path,
+    dataset: str,
+    splits: Mapping[str, Rows],
+    texts: Sequence[str],
+    lists: Sequence[str],
+    metadata: Mapping[str, Any] | None,
+    in_order: bool,
+) -> Any:
+    """What writes the data set, in the form its library knows: an object of a class."""
+    import tensorflow_datasets as tfds
+    from etils import epath  # comes with it
+    from tensorflow_datasets.core import registered
+
+    with registered.skip_registration():  # which a process could do only once
+
+        class Builder(tfds.core.GeneratorBasedBuilder):
+            """Rows of texts and lists of texts."""
+
+            VERSION = tfds.core.Version(VERSION)
+            name = dataset
+            pkg_dir_path = epath.Path(folder)
+
+            def _info(self) -> Any:
+                text = tfds.features.Text()
+                features: dict[str, Any] = dict.fromkeys(texts, text)
+                features |= {one: tfds.features.Sequence(text) for one in lists}
+                return tfds.core.DatasetInfo(
+                    builder=self,
+                    features=tfds.features.FeaturesDict(features),
+                    disable_shuffling=in_order,
+                    metadata=tfds.core.MetadataDict(metadata) if metadata else None,
+                )
+
+            def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+                return {split: self._generate_examples(split) for split in splits}
+
+            def _generate_examples(self, split: str) -> Iterator[tuple]:
+                yield from splits[split]()
+
+            def _example_writer(self) -> Any:
+                return Sorted(tfds.core.FileFormat.ARRAY_RECORD)
+
+        class Sorted(tfds.core.ExampleWriter):
+            """Puts the fields of a record in order, which else is another each time."""
+
+            def write(self, path: Any, examples: Iterable[tuple]) -> Any:
+                """Write a file of records."""
+                return super().write(path, ((k, _sorted(v)) for k, v in examples))
+
+    tfds.disable_progress_bar()
+    return Builder(data_dir=folder, file_format="array_record")
+
+
+def _sorted(record: bytes) -> bytes:
+    from tensorflow_datasets.proto import tf_example_pb2
+
+    messages: Any = tf_example_pb2  # they are made when it is loaded
+    example = messages.Example.FromString(record)
+    return example.SerializeToString(deterministic=True)
+
+
+def _plain(row: Mapping[str, Any]) -> Row:
+    """Bytes as text, NumPy numbers and arrays as numbers and lists."""
+
+    def plain(value: Any) -> Any:
+        if hasattr(value, "tolist"):
+            value = value.tolist()
+        if isinstance(value, list):
+            return [plain(part) for part in value]
+        return value.decode("utf-8") if isinstance(value, bytes) else value
+
+    return {key: plain(value) for key, value in row.items()}
