@@ -14,10 +14,9 @@ from transfer_reasoning.benchmarks.items import (
 )
 from transfer_reasoning.data.rows import Placed
 from transfer_reasoning.data.sources import field, read_source
-from transfer_reasoning.runtime.records import refuse
+from transfer_reasoning.runtime.records import bad_row_policy
 from transfer_reasoning.types import Example, InputError
 
-POLICIES = ("fail", "skip")
 MAX_FIELD_CHARACTERS = 4_000_000  # more than any context window holds
 
 
@@ -46,11 +45,9 @@ def load_items(
     """
     if limit < 0:
         raise InputError(f"limit is {limit}; expected 0 for all items, or how many")
-    if bad_rows not in POLICIES:
-        raise InputError(f"bad_rows is {bad_rows!r}; expected fail or skip")
     source = benchmark.protocols[protocol].source or benchmark.source
     skipped: list[str] = []
-    on_bad = refuse if bad_rows == "fail" else lambda e: skipped.append(str(e))
+    on_bad = bad_row_policy(bad_rows, skipped)
     examples, revisions, replaced = [], [], 0
     places: dict[str, str] = {}  # where each id was first
     for part in source.parts:
