@@ -9,14 +9,16 @@ OWN, NONE = "own", "none"
 SWITCH = "enable_thinking"
 
 
-def settle(text: Any, chat_template: str, thinking: str) -> None:
+def settle(
+    text: Any, chat_template: str, thinking: str, key: str = "config.thinking"
+) -> None:
     """Have `text` render prompts as `config.chat_template` says.
 
     `own`, `none`, or a folder or hub id of the model whose template is borrowed.
 
     Raises:
         InputError: there is no such template, or it has no switch for thinking where
-            `config.thinking` is to set it.
+            `thinking`, which is the config's `key`, is to set it.
     """
     if chat_template not in (OWN, NONE):
         from transfer_reasoning.text import Text
@@ -32,6 +34,6 @@ def settle(text: Any, chat_template: str, thinking: str) -> None:
     has_switch = chat_template != NONE and SWITCH in text.chat_template
     if thinking != "default" and not has_switch:
         raise InputError(
-            f"config.thinking is {thinking!r} and the chat template has no {SWITCH};"
+            f"{key} is {thinking!r} and the chat template has no {SWITCH};"
             " expected 'default': this model thinks as its template begins"
         )

@@ -16,7 +16,16 @@ from transfer_reasoning.types import Group, InputError, Rollout
 
 
 def prompt_messages(problem: str, template: str) -> list[dict[str, str]]:
-    """One user turn; `{problem}` in the template stands for the problem."""
+    """One user turn; `{problem}` in the template stands for the problem.
+
+    Raises:
+        InputError: the template has no such place.
+    """
+    if "{problem}" not in template:
+        raise InputError(
+            f"prompt template {template!r} has no place for the problem; expected"
+            " {problem} in it"
+        )
     return [{"role": "user", "content": template.replace("{problem}", problem)}]
 
 
@@ -29,11 +38,6 @@ def prompt_tokens(
     where: str,
 ) -> list[tuple[int, ...]]:
     """The prompt of every row."""
-    if "{problem}" not in template:
-        raise InputError(
-            f"prompt template {template!r} has no place for the problem; expected"
-            " {problem} in it"
-        )
     problems = [
         text_field(row, "problem", f"{where}, row {number}")
         for number, row in enumerate(rows, start=1)
