@@ -81,7 +81,8 @@ def _draw(
             f"part {part} of {count}: {drawn.right} of {drawn.responses} responses"
             f" right, {drawn.tokens / drawn.seconds:.0f} tokens/s"
         )
-        _check_graded(config, total.responses, total.ungraded)
+        if part < count:  # all responses are looked at in the end
+            _check_graded(config, total.responses, total.ungraded)
 
     with build.grading(config.grader) as pool:  # its processes start before any device
         prepare()

@@ -112,7 +112,7 @@ def fitting(
                 continue
             fit.append(problem)
             longest = max(longest, len(tokens))
-    _check_any(fit, problems[0].where)
+    _check_any(fit, f"{problems[0].where} and after it")
     return fit, longest + max_tokens
 
 
