@@ -21,7 +21,8 @@ from launch import build, door, provenance, teacher
 from transfer_reasoning.runtime.progress import Counter, Reporter
 from transfer_reasoning.types import InputError
 
-PARTS, REPORT, SPEED = "parts", "report.json", "speed.jsonl"
+PARTS, MANIFEST = "parts", "manifest.json"
+REPORT, SPEED = "report.json", "speed.jsonl"
 
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
@@ -44,14 +45,14 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
 
 def _make(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     """All files, the report last."""
+    from transfer_reasoning.rollouts.problems import part_files
     from transfer_reasoning.rollouts.rejection import write_results
-    from transfer_reasoning.rollouts.teacher import part_files
     from transfer_reasoning.rollouts.yields import readable
     from transfer_reasoning.runtime.records import write_json, write_text
 
     asked = teacher.asked(config, shown)
-    provenance.claim(workdir / "manifest.json", asked.manifest)
-    parts = part_files(workdir / PARTS, len(asked.problems), asked.plan)
+    provenance.check_same(workdir / MANIFEST, asked.manifest)
+    parts = part_files(workdir / PARTS, len(asked.problems), asked.plan.together)
     if not all(part.is_file() for part in parts):
         _draw(config, asked, workdir, shown)
     report = write_results(parts, workdir, asked.selection, config.report_by)
@@ -67,7 +68,7 @@ def _draw(
     """Have drawn and graded what is not there yet."""
     from launch.device import prepare
     from transfer_reasoning.rollouts.teacher import Drawn, Teacher, draw
-    from transfer_reasoning.runtime.records import append_rows
+    from transfer_reasoning.runtime.records import append_rows, write_json
 
     total, count = Drawn(), -(-len(asked.problems) // asked.plan.together)
 
@@ -89,6 +90,7 @@ def _draw(
         loaded = build.load_model(config.model, config.mesh)
         sampler = build.make_sampler(loaded, config.sampler)
         sampler.update(loaded.params)
+        write_json(workdir / MANIFEST, asked.manifest)
         draw(
             asked.problems,
             asked.plan,

@@ -43,16 +43,15 @@ def of_problems(source: str, problems: Sequence[Any], revision: str) -> dict[str
     return {**found, "count": len(problems), "digest": digest(said)}
 
 
-def claim(file: Path, manifest: Mapping[str, Any]) -> None:
-    """Write down what a run is made with, or see that it is what it was before.
+def check_same(file: Path, manifest: Mapping[str, Any]) -> None:
+    """See that a run is made with what `file` says, where there is one.
 
     Raises:
         InputError: it is not; names the first thing that differs.
     """
-    from transfer_reasoning.runtime.records import read_json, write_json
+    from transfer_reasoning.runtime.records import read_json
 
     if not file.is_file():
-        write_json(file, manifest)
         return
     there, here = flat(read_json(file)), flat(dict(manifest))
     for name in sorted(there.keys() | here.keys()):

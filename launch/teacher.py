@@ -45,13 +45,8 @@ def asked(config: ConfigDict, shown: Reporter) -> Asked:
     text, positions = _model(config)
     switch = build.thinking(config.prompt.thinking)
     prompting = Prompting(text, config.prompt.template, switch)
-    problems, room = fitting(
-        problems,
-        prompting,
-        max_tokens=config.max_tokens,
-        positions=positions,
-        on_bad=on_bad,
-    )
+    limits = {"max_tokens": config.max_tokens, "positions": positions}
+    problems, room = fitting(problems, prompting, **limits, on_bad=on_bad)
     for line in left_out[:LEFT_OUT_SHOWN]:
         shown.line(f"left out: {line}")
     plan = _plan(config, room)
@@ -79,11 +74,13 @@ def heading(config: ConfigDict, asked: Asked) -> list[str]:
 
 
 def _selection(config: ConfigDict) -> Any:
+    from transfer_reasoning.grading.graders import GRADERS
     from transfer_reasoning.rollouts.rejection import KEEP, TARGETS, Selection
 
     for key in ("samples", "max_tokens"):
         if config[key] < 1:
             raise InputError(f"config.{key} is {config[key]}; expected 1 or more")
+    build.choose(GRADERS, config.grader.name, "config.grader.name")
     build.choose(KEEP, config.keep, "config.keep")
     build.choose(TARGETS, config.target, "config.target")
     return Selection(
@@ -114,7 +111,8 @@ def _model(config: ConfigDict) -> tuple[Any, int]:
 
 
 def _plan(config: ConfigDict, room: int) -> Any:
-    from transfer_reasoning.rollouts.teacher import Plan, part_size
+    from transfer_reasoning.rollouts.problems import part_size
+    from transfer_reasoning.rollouts.teacher import Plan
     from transfer_reasoning.sampling.choose import Sampling
 
     cut = {"top_k": config.top_k, "top_p": config.top_p}

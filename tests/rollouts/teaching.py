@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from tests.tiny import TINY, random_params
-from transfer_reasoning.rollouts.problems import Problem, Prompting, fitting
-from transfer_reasoning.rollouts.teacher import Plan, Teacher, draw, part_files
+from transfer_reasoning.rollouts.problems import Problem, Prompting, fitting, part_files
+from transfer_reasoning.rollouts.teacher import Plan, Teacher, draw
 from transfer_reasoning.sampling.choose import Sampling
 from transfer_reasoning.sampling.engine import Sampler
 from transfer_reasoning.small_suite.corpus import base_corpus
@@ -66,7 +66,7 @@ def drawn(problems, folder: Path, *, pool, asked=None, plan=None, **options):
     plan = plan or plan_of(problems, asked)
     teacher = Teacher(options.pop("sampler", shared_sampler()), asked or prompting())
     draw(problems, plan, teacher=teacher, pool=pool, folder=folder, **options)
-    return part_files(folder, len(problems), plan)
+    return part_files(folder, len(problems), plan.together)
 
 
 def rows_of(problems, folder: Path, **options):

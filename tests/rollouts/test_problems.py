@@ -5,7 +5,13 @@ import json
 import pytest
 
 from tests.rollouts.teaching import problems_of, prompting, text
-from transfer_reasoning.rollouts.problems import fitting, parts, read_problems
+from transfer_reasoning.rollouts.problems import (
+    fitting,
+    part_files,
+    part_size,
+    parts,
+    read_problems,
+)
 from transfer_reasoning.runtime.records import bad_row_policy
 from transfer_reasoning.types import InputError
 
@@ -127,9 +133,15 @@ def test_the_prompt_is_one_turn_of_the_template():
         prompting("solve it").prompts(problems_of(1))
 
 
+def test_a_part_has_room_for_many_rounds_of_the_slots():
+    assert part_size(samples=8, slots=128) * 8 == 32 * 128
+    assert part_size(samples=10_000, slots=8) == 1
+
+
 @pytest.mark.parametrize("size", [1, 3, 7, 8])
-def test_parts_are_the_whole_in_order(size):
+def test_parts_are_the_whole_in_order(size, tmp_path):
     problems = problems_of(7)
     cut = list(parts(problems, size))
+    assert len(part_files(tmp_path, 7, size)) == len(cut)
     assert [p for part in cut for p in part] == problems
     assert {len(part) for part in cut[:-1]} <= {size}

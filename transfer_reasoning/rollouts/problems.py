@@ -1,6 +1,7 @@
 """Problems for a teacher: rows checked one by one, and made prompts."""
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from transfer_reasoning.data.responses import prompt_messages
@@ -11,6 +12,7 @@ from transfer_reasoning.text import Text
 from transfer_reasoning.types import InputError
 
 OnBad = Callable[[InputError], None]
+ROUNDS = 32  # of all slots, in a part
 ENCODED_TOGETHER = 1_024  # problems: prompts of all at once would fill the memory
 
 
@@ -114,6 +116,17 @@ def fitting(
             longest = max(longest, len(tokens))
     _check_any(fit, f"{problems[0].where} and after it")
     return fit, longest + max_tokens
+
+
+def part_size(samples: int, slots: int) -> int:
+    """Problems of a part: its tail, where slots idle, is short, and it is soon read."""
+    return max(1, ROUNDS * slots // samples)
+
+
+def part_files(folder: Path, problems: int, size: int) -> list[Path]:
+    """Where the parts of so many problems will be, whole and in their order."""
+    count = -(-problems // size)
+    return [folder / f"{number:05d}.jsonl" for number in range(count)]
 
 
 def parts(problems: Sequence[Problem], size: int) -> Iterator[Sequence[Problem]]:

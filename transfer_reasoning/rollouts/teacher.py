@@ -25,7 +25,7 @@ from transfer_reasoning.grading.desk import Desk
 from transfer_reasoning.grading.extract import with_opening
 from transfer_reasoning.grading.pool import GraderPool
 from transfer_reasoning.grading.verdicts import NO_NUMBER
-from transfer_reasoning.rollouts.problems import Problem, Prompting, parts
+from transfer_reasoning.rollouts.problems import Problem, Prompting, part_files, parts
 from transfer_reasoning.runtime.growing import GrowingFile
 from transfer_reasoning.sampling.choose import Sampling
 from transfer_reasoning.sampling.engine import Completion, Request, Sampler
@@ -33,7 +33,6 @@ from transfer_reasoning.types import Verdict
 
 Row = dict[str, Any]
 
-ROUNDS = 32  # of all slots, in a part
 WAITING = 256  # responses that may wait for a grader before the device does
 
 
@@ -46,7 +45,7 @@ class Plan:
         sampling: temperature, top-k, top-p.
         grader: an entry of `grading.graders.GRADERS`.
         room: places of the longest prompt with its response.
-        together: problems of a part; see `part_size`.
+        together: problems of a part.
         seed: of every draw, with problem and sample.
         keep_logprobs: rows hold tokens and log-probabilities.
     """
@@ -111,7 +110,7 @@ def draw(
     `on_rows` is told how many rows there are more, those of earlier runs too; `on_part`
     of each part (from 1) that was drawn, once it is whole.
     """
-    files = part_files(folder, len(problems), plan)
+    files = part_files(folder, len(problems), plan.together)
     cut = parts(problems, plan.together)
     for number, (file, part) in enumerate(zip(files, cut, strict=True), start=1):
         if file.is_file():
@@ -123,17 +122,6 @@ def draw(
         if growing.missing:
             options = {"teacher": teacher, "pool": pool, "on_rows": on_rows}
             on_part(number, _draw_part(part, plan, growing, **options))
-
-
-def part_size(samples: int, slots: int) -> int:
-    """Problems of a part: with a short tail of slots that idle, soon read again."""
-    return max(1, ROUNDS * slots // samples)
-
-
-def part_files(folder: Path, problems: int, plan: Plan) -> list[Path]:
-    """Where the parts of so many problems will be, whole and in their order."""
-    count = -(-problems // plan.together)
-    return [folder / f"{number:05d}.jsonl" for number in range(count)]
 
 
 def float32_decimals(values: Sequence[float]) -> list[float]:
