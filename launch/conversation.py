@@ -9,16 +9,14 @@ OWN, NONE = "own", "none"
 SWITCH = "enable_thinking"
 
 
-def settle(
-    text: Any, chat_template: str, thinking: str, key: str = "config.thinking"
-) -> None:
+def settle(text: Any, chat_template: str, thinking: str) -> None:
     """Have `text` render prompts as `config.chat_template` says.
 
     `own`, `none`, or a folder or hub id of the model whose template is borrowed.
 
     Raises:
         InputError: there is no such template, or it has no switch for thinking where
-            `thinking`, which is the config's `key`, is to set it.
+            `config.thinking` is to set it.
     """
     if chat_template not in (OWN, NONE):
         from transfer_reasoning.text import Text
@@ -31,8 +29,17 @@ def settle(
             f" template; expected {NONE!r} for plain prompts, or a folder or hub id"
             " to borrow it from"
         )
-    has_switch = chat_template != NONE and SWITCH in text.chat_template
-    if thinking != "default" and not has_switch:
+    template = "" if chat_template == NONE else text.chat_template
+    check_switch(template, thinking, "config.thinking")
+
+
+def check_switch(template: str, thinking: str, key: str) -> None:
+    """Has a chat template the switch for thinking that the config's `key` is to set?
+
+    Raises:
+        InputError: it has none.
+    """
+    if thinking != "default" and SWITCH not in template:
         raise InputError(
             f"{key} is {thinking!r} and the chat template has no {SWITCH};"
             " expected 'default': this model thinks as its template begins"

@@ -116,8 +116,8 @@ def _check_graded(
         raise InputError(
             f"{ungraded} of {responses} responses could not be graded, most of them"
             f" because: {why}; expected at most a share of config.max_ungraded,"
-            f" {config.max_ungraded:g}: what was drawn is kept, and a higher share goes"
-            " on from it"
+            f" {config.max_ungraded:g}: a higher one goes on with what was drawn, a"
+            " longer config.grader.limit_s begins in another --workdir"
         )
 
 

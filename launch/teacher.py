@@ -105,8 +105,8 @@ def _model(config: ConfigDict) -> tuple[Any, int]:
             " positions; expected fewer, with room for the prompt"
         )
     text = Text(Path(config.model.tokenizer or folder))
-    key = "config.prompt.thinking"
-    conversation.settle(text, conversation.OWN, config.prompt.thinking, key)
+    thinking = config.prompt.thinking
+    conversation.check_switch(text.chat_template, thinking, "config.prompt.thinking")
     return text, positions
 
 

@@ -132,6 +132,19 @@ def test_a_run_goes_on_with_the_model_and_data_that_it_began_with(
         provenance.check_same(file, changed)
 
 
+def test_a_step_is_one_model_by_its_own_name_and_by_that_of_its_folder(smoke_study):
+    steps = smoke_study.workdir / "seed_0" / "teacher" / "train" / "checkpoints"
+    found = []
+    for path in (steps, max(steps.glob("0*"))):
+        config = common.model()
+        config.path = str(path)
+        found.append(provenance.of_model(config))
+        assert found[-1].pop("model") == str(path)
+    assert found[0] == found[1]
+    assert found[0]["weights"].keys() == {path.name}
+    assert found[0]["tokenizer"].keys() >= {"tokenizer.json"}
+
+
 def test_two_processes_do_not_share_a_workdir(model, problems, tmp_path):
     command = (*command_of(model, problems), f"--workdir={tmp_path / 'w'}")
     first = start(*command)
