@@ -4,7 +4,7 @@
 # make parity-search  the same with random folders, until something differs
 # make tpu       compile for TPUs that are not there
 # make checkpoint-campaign, import-campaign, hostile-campaign, kill-campaign,
-#      evaluation-campaign, grading-campaign, sandbox-campaign, speed-campaign: see there
+#      evaluation-campaign, distill-campaign, grading-campaign, sandbox-campaign, speed-campaign: see there
 # make lint      formatting, lint rules, types
 # make clean     remove what the others made
 
@@ -17,8 +17,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .PHONY: study test lint parity parity-search tpu kill-campaign checkpoint-campaign \
-    import-campaign hostile-campaign evaluation-campaign grading-campaign \
-    sandbox-campaign speed-campaign clean
+    import-campaign hostile-campaign evaluation-campaign distill-campaign \
+    grading-campaign sandbox-campaign speed-campaign clean
 
 study:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS)
@@ -76,6 +76,12 @@ checkpoint-campaign:
 evaluation-campaign:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
 	@$(RUN) -m pytest tests/launch/test_evaluation_kills.py -m campaign -s
+
+# Distillations killed at random and resumed: the bytes of an unbroken one.
+# [DISTILL_KILLS=10] [DISTILL_SEED=0]
+distill-campaign:
+	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
+	@$(RUN) -m pytest tests/launch/test_distill_kills.py -m campaign -s
 
 # 10,000 gradings, 16 at a time; all hostile answers against all graders of mathematics.
 grading-campaign:

@@ -120,13 +120,23 @@ def distill() -> ConfigDict:
     c.model = model()
     c.mesh = mesh()
     c.problems = ""  # rows with problem and answer
+    c.bad_rows = "fail"  # fail, or skip and count
     c.samples = 8  # per problem
     c.max_tokens = 80
     c.temperature = 1.0
+    c.top_k = 0  # 0 is off
     c.top_p = 1.0
     c.prompt = prompt()
     c.sampler = sampler()
     c.grader = grader()
+    c.keep = "all"  # of a problem's right responses: all, first or shortest
+    c.keep_count = 1  # first, shortest: so many
+    c.keep_truncated = True  # also right ones that were cut off
+    c.target = "whole"  # of a response: whole, or the answer after its thinking
+    # Rollouts hold tokens and log-probabilities too: 20 bytes more a token.
+    c.keep_logprobs = False
+    c.max_ungraded = 0.05  # of responses; more end the run with an error
+    c.report_by = ("difficulty", "level")  # fields of problems to tell the yield by
     return c
 
 

@@ -9,6 +9,9 @@ from ml_collections import ConfigDict
 
 from configs import common
 
+MATH_TEMPLATE = (
+    "{problem} Let's think step by step and output the final answer in the \\boxed{}."
+)
 SCALES = ("small", "smoke", "qwen3_8b")
 
 
@@ -69,8 +72,5 @@ def _qwen3_8b(c: ConfigDict) -> None:
     c.sampler.prefill_rows = 64
     c.grader.workers = 16
     c.checkpoint.every_steps = 5
-    c.prompt.template = (
-        "{problem} Let's think step by step and output the final answer in the"
-        " \\boxed{}."
-    )
+    c.prompt.template = MATH_TEMPLATE
     c.prompt.thinking = "off"

@@ -29,9 +29,18 @@ def settle(text: Any, chat_template: str, thinking: str) -> None:
             f" template; expected {NONE!r} for plain prompts, or a folder or hub id"
             " to borrow it from"
         )
-    has_switch = chat_template != NONE and SWITCH in text.chat_template
-    if thinking != "default" and not has_switch:
+    template = "" if chat_template == NONE else text.chat_template
+    check_switch(template, thinking, "config.thinking")
+
+
+def check_switch(template: str, thinking: str, key: str) -> None:
+    """Has a chat template the switch for thinking that the config's `key` is to set?
+
+    Raises:
+        InputError: it has none.
+    """
+    if thinking != "default" and SWITCH not in template:
         raise InputError(
-            f"config.thinking is {thinking!r} and the chat template has no {SWITCH};"
+            f"{key} is {thinking!r} and the chat template has no {SWITCH};"
             " expected 'default': this model thinks as its template begins"
         )

@@ -3,101 +3,124 @@ r"""Teacher samples, graded: SFT data and off-policy rollouts.
     python -m launch.distill --config=configs/distill.py --workdir=DIR \
         --config.model.path=Qwen/Qwen3-32B --config.problems=problems.jsonl
 
-Writes rollouts.jsonl (every sample with its grade, the samples of a problem together)
-and responses.jsonl (only the right ones: rejection sampling).
+Writes rollouts.jsonl (every sample with its grade, the samples of a problem together),
+responses.jsonl (what rejection sampling leaves to train on), report.json and report.md
+(how much that is, and why), manifest.json (which teacher, which problems) and
+speed.jsonl. Killed anywhere, the same command draws only what is not on the disk yet,
+and ends with the same bytes. docs/distillation.md says what the rows hold.
 """
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from launch import build, door, models
+from launch import build, door, provenance, teacher
 from transfer_reasoning.runtime.progress import Counter, Reporter
 from transfer_reasoning.types import InputError
 
+PARTS, MANIFEST = "parts", "manifest.json"
+REPORT, SPEED = "report.json", "speed.jsonl"
+
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
-    """Sample every problem, grade, write both files."""
-    for key in ("samples", "max_tokens"):
-        if config[key] < 1:
-            raise InputError(f"config.{key} is {config[key]}; expected 1 or more")
-    from transfer_reasoning.data.sources import read_rows
+    """Sample every problem, grade, keep what is right, tell."""
+    from transfer_reasoning.runtime.records import read_json
 
-    if not config.problems:
-        raise InputError("config.problems is empty; expected a file of problems")
-    rows = read_rows(config.problems)
-    models.check(config.model.path)
-    with build.grading(config.grader) as pool:  # its processes start before any device
-        grade = build.grade_with(pool, config.grader.name)
-        _write(workdir, _rollouts(config, rows, grade, shown), shown)
-
-
-def _rollouts(
-    config: ConfigDict, rows: list[dict], grade: Callable, shown: Reporter
-) -> list[dict[str, Any]]:
-    """Samples of every problem with their grades, those of a problem together."""
-    from launch.device import prepare
-    from transfer_reasoning.sampling.choose import Sampling
-    from transfer_reasoning.sampling.engine import Request
-
-    prepare()
-    loaded = build.load_model(config.model, config.mesh)
-    sampler = build.make_sampler(loaded, config.sampler)
-    sampler.update(loaded.params)
-    problems = build.problems(config.problems, loaded.text, config.prompt)
-    asked = [
-        (row, problem, number, sample)
-        for number, (row, problem) in enumerate(zip(rows, problems, strict=True))
-        for sample in range(config.samples)
-    ]
-    requests = [
-        Request(
-            prompt=problem.prompt,
-            max_tokens=config.max_tokens,
-            seed=config.seed,
-            address=(0, number, sample),
-        )
-        for _, problem, number, sample in asked
-    ]
-    sampling = Sampling(temperature=config.temperature, top_p=config.top_p)
-    count = Counter(shown, "sample", len(requests))
-    completions = sampler.generate(requests, sampling, on_finished=count)
-    replies = [loaded.text.decode(c.tokens) for c in completions]
-    verdicts = grade(list(zip((a[1] for a in asked), replies, strict=True)))
-    return [
-        {
-            "id": str(row.get("id", number)),
-            "problem": row["problem"],
-            "answer": problem.gold["answer"],
-            "sample": sample,
-            "response": reply,
-            "correct": verdict.correct,
-            "finish_reason": completion.finish_reason,
-        }
-        for (row, problem, number, sample), completion, reply, verdict in zip(
-            asked, completions, replies, verdicts, strict=True
-        )
-    ]
-
-
-def _write(workdir: Path, rollouts: list[dict[str, Any]], shown: Reporter) -> None:
-    """All samples, and the right ones."""
-    from transfer_reasoning.runtime.records import write_jsonl
-
-    right = [row for row in rollouts if row["correct"]]
-    write_jsonl(workdir / "rollouts.jsonl", rollouts)
-    write_jsonl(
-        workdir / "responses.jsonl",
-        # One row per response, not grouped: supervised fine-tuning takes each alone.
-        ({key: row[key] for key in row if key != "id"} for row in right),
-    )
+    if not (workdir / REPORT).is_file():  # it is written last
+        _make(config, workdir, shown)
+    shutil.rmtree(workdir / PARTS, ignore_errors=True)
+    report = read_json(workdir / REPORT)
+    kept = report["kept"]
     shown.line(
-        f"{workdir}: {len(right)} of {len(rollouts)} responses right,"
-        f" {sum(row['correct'] is None for row in rollouts)} could not be graded"
+        f"{workdir}: {report['right']} of {report['responses']} responses right,"
+        f" {report['ungraded']} could not be graded; {kept['responses']} responses to"
+        f" {kept['problems']} of {report['problems']} problems kept"
     )
+    shown.line(f"report: {workdir / 'report.md'}")
+    _check_graded(config, report["responses"], report["reasons"]["ungraded"])
+
+
+def _make(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
+    """All files, the report last."""
+    from transfer_reasoning.rollouts.problems import part_files
+    from transfer_reasoning.rollouts.rejection import write_results
+    from transfer_reasoning.rollouts.yields import readable
+    from transfer_reasoning.runtime.records import write_json, write_text
+
+    asked = teacher.asked(config, shown)
+    provenance.check_same(workdir / MANIFEST, asked.manifest)
+    parts = part_files(workdir / PARTS, len(asked.problems), asked.plan.together)
+    if not all(part.is_file() for part in parts):
+        _draw(config, asked, workdir, shown)
+    report = write_results(parts, workdir, asked.selection, config.report_by)
+    left_out = {"rows": len(asked.left_out), "first": asked.left_out[:20]}
+    heading = teacher.heading(config, asked)
+    write_text(workdir / "report.md", readable(report, heading))
+    write_json(workdir / REPORT, {**report, "left_out": left_out})
+
+
+def _draw(
+    config: ConfigDict, asked: teacher.Asked, workdir: Path, shown: Reporter
+) -> None:
+    """Have drawn and graded what is not there yet."""
+    from launch.device import prepare
+    from transfer_reasoning.rollouts.teacher import Drawn, Teacher, draw
+    from transfer_reasoning.runtime.records import append_rows, write_json
+
+    total, count = Drawn(), -(-len(asked.problems) // asked.plan.together)
+
+    def tell(part: int, drawn: Drawn) -> None:
+        total.responses += drawn.responses
+        total.ungraded += drawn.ungraded
+        pace = {"tokens": drawn.tokens, "seconds": round(drawn.seconds, 3)}
+        row = {"part": part, "responses": drawn.responses, **pace}
+        append_rows(workdir / SPEED, [row])
+        shown.line(
+            f"part {part} of {count}: {drawn.right} of {drawn.responses} responses"
+            f" right, {drawn.tokens / drawn.seconds:.0f} tokens/s"
+        )
+        if part < count:  # all responses are looked at in the end
+            _check_graded(config, total.responses, total.ungraded)
+
+    with build.grading(config.grader) as pool:  # its processes start before any device
+        prepare()
+        loaded = build.load_model(config.model, config.mesh)
+        sampler = build.make_sampler(loaded, config.sampler)
+        sampler.update(loaded.params)
+        write_json(workdir / MANIFEST, asked.manifest)
+        draw(
+            asked.problems,
+            asked.plan,
+            teacher=Teacher(sampler, asked.prompting),
+            pool=pool,
+            folder=workdir / PARTS,
+            on_rows=Counter(shown, "sample", len(asked.problems) * config.samples),
+            on_part=tell,
+        )
+
+
+def _check_graded(
+    config: ConfigDict, responses: int, reasons: Mapping[str, Any]
+) -> None:
+    """Refuse what has too many responses of which nobody knows whether they are right.
+
+    Raises:
+        InputError: it has; says why most of them have no grade.
+    """
+    ungraded = sum(reasons.values())
+    if ungraded > config.max_ungraded * responses:
+        why = max(reasons, key=lambda reason: reasons[reason])
+        raise InputError(
+            f"{ungraded} of {responses} responses could not be graded, most of them"
+            f" because: {why}; expected at most a share of config.max_ungraded,"
+            f" {config.max_ungraded:g}: a higher one goes on with what was drawn, a"
+            " longer config.grader.limit_s begins in another --workdir"
+        )
 
 
 if __name__ == "__main__":
-    door.start_run(run)
+    # More may be accepted than at first: the same responses are then enough.
+    door.start_run(run, free_keys=("max_ungraded",))

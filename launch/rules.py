@@ -58,7 +58,7 @@ _BY_RULE = (
     (AXIS, "mesh.data mesh.fsdp mesh.tensor"),
     (DTYPE, "model.compute_dtype compute_dtype"),
     (TRACKER, "track"),
-    (NAMES, "settings controls benchmarks tuned_tasks sweep_settings"),
+    (NAMES, "settings controls benchmarks tuned_tasks sweep_settings report_by"),
     (RATES, "sweep_rates"),
     (
         COUNT,
@@ -67,19 +67,22 @@ _BY_RULE = (
         " probe.rows sampler.slots sampler.prefill_rows grader.workers checkpoint.keep"
         " source.per_step source.samples source.max_tokens source.dynamic_batches"
         " optimizer.num_steps objective.unroll objective.rows objective.row_length"
-        " objective.updates_per_step checkpoint.every_steps overlap.words "
-        + " ".join(f"model.shape.{k}" for k in common.model().shape),
+        " keep_count objective.updates_per_step checkpoint.every_steps"
+        " overlap.words " + " ".join(f"model.shape.{k}" for k in common.model().shape),
     ),
     (POSITIVE, "grader.limit_s optimizer.learning_rate optimizer.max_grad_norm"),
     (POSITIVE, "source.temperature"),
     (
         WEIGHT,
-        "lanes limit samples max_tokens temperature tflops context_limit"
+        "lanes limit samples max_tokens top_k temperature tflops context_limit"
         " objective.kl_weight objective.clip_low objective.clip_high"
         " optimizer.warmup_steps optimizer.weight_decay reward.overlong_buffer"
         " checkpoint.keep_every_steps overlap.common",
     ),
-    (SHARE, "optimizer.final_fraction optimizer.b2 top_p overlap.least_share"),
+    (
+        SHARE,
+        "optimizer.final_fraction optimizer.b2 top_p max_ungraded overlap.least_share",
+    ),
 )
 RULES = {name: rule for rule, names in _BY_RULE for name in names.split()}
 

@@ -135,6 +135,20 @@ def test_a_request_alone_gives_what_it_gives_in_company(sampler, requests, drawn
         assert sampler.generate([requests[number]], DRAWN) == [drawn[number]]
 
 
+def test_calls_with_the_same_room_give_what_one_call_gives(sampler, requests, drawn):
+    """So a run that was stopped can ask for the rest alone; nothing need be held."""
+    room = max(len(request.prompt) + request.max_tokens for request in requests)
+    found = {}
+    for number in (0, 9, 39):
+        keep = lambda place, completion, number=number: found.update(
+            {number: completion}
+        )
+        options = {"on_ended": keep, "keep": False, "room": room}
+        assert sampler.generate([requests[number]], DRAWN, **options) == []
+    assert found == {number: drawn[number] for number in found}
+    assert len(found) == 3
+
+
 @pytest.mark.parametrize("max_tokens", [80, 900])
 def test_a_longer_cache_changes_no_bit(sampler, requests, drawn, max_tokens):
     long = Request(prompt=tuple(range(40)), max_tokens=max_tokens, address=(7,))

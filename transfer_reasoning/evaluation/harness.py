@@ -14,7 +14,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
-from transfer_reasoning.grading.extract import THINK_END, after_thinking
+from transfer_reasoning.grading.extract import THINK_BEGIN, THINK_END, after_thinking
 from transfer_reasoning.sampling.choose import Sampling
 from transfer_reasoning.sampling.engine import Completion, Request, Sampler
 from transfer_reasoning.text import Text, truncate_at_stop
@@ -25,7 +25,6 @@ DEFAULT_MAX_TOKENS = 256  # where a task sets none, as in the harness
 _BUDGETS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 _KNOWN = {*_BUDGETS, "until", "do_sample", "temperature", "top_p", "top_k"}
 _OFF = {"num_beams": 1}  # what changes nothing
-THINK_BEGIN = "<think>"
 
 Tokens = Sequence[int]
 # Of pairs of context and continuation: (log-probability in nats, is it the greedy one).

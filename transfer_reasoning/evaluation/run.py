@@ -11,8 +11,6 @@ which benchmarks ran beside it, nor on where an earlier run was stopped.
 import json
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from transfer_reasoning.benchmarks.base import Decoding
@@ -25,7 +23,10 @@ from transfer_reasoning.evaluation.asking import (
     samples_of,
 )
 from transfer_reasoning.evaluation.likelihood import Likelihood, encode_pairs
-from transfer_reasoning.grading.pool import GraderPool
+from transfer_reasoning.grading.desk import Desk
+from transfer_reasoning.grading.extract import with_opening
+from transfer_reasoning.grading.pool import GraderPool, Question
+from transfer_reasoning.grading.verdicts import NO_NUMBER
 from transfer_reasoning.runtime.records import digest
 from transfer_reasoning.sampling.choose import Sampling
 from transfer_reasoning.sampling.engine import Completion, Request, Sampler
@@ -36,9 +37,6 @@ Record = dict[str, Any]
 # Likelihoods of pairs of tokens, each told as it is found: continuation_logprobs.
 Score = Callable[..., Sequence[Likelihood]]
 
-THINK_BEGIN = "<think>"
-GRADED_TOGETHER = 64  # at most so many answers wait for the slowest of them
-NO_NUMBER = "a log-probability is no number"
 MAX_GOLD_CHARACTERS = 65_536  # the tests of a program have megabytes
 
 
@@ -51,12 +49,18 @@ class Model(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What a model made of a sample; `logprobs` where choices were scored."""
+    """What a model made of a sample; `logprobs` where choices were scored.
+
+    `response` begins with the thinking mark that the prompt ended in, if it did.
+    """
 
     tokens: tuple[int, ...]
     response: str
     finish_reason: str
     logprobs: tuple[float, ...] | None = None
+
+
+Answer = tuple[Sample, Said]
 
 
 def evaluate(
@@ -87,9 +91,19 @@ def evaluate(
             drawn.setdefault(decoding, []).append(sample)
         else:
             scored.append(sample)
-    with _Desk(pool, keep) as desk:
+
+    def record(graded: Sequence[tuple[Answer, Verdict]]) -> None:
+        records: dict[str, list[Record]] = {}
+        for (sample, said), verdict in graded:
+            made = _record(sample, said, verdict)
+            records.setdefault(sample.benchmark.name, []).append(made)
+        for name, part in records.items():
+            keep(name, part)
+
+    with Desk(pool, record) as desk:
         for sample in no_room:
-            desk.put(sample, Said((), "", "length"))
+            said = Said((), with_opening(sample.prompt, ""), "length")
+            desk.put(_question(sample, said), (sample, said))
         for decoding, samples in drawn.items():
             _draw(model, samples, decoding, plan.seed, desk)
         if scored:
@@ -101,15 +115,17 @@ def _draw(
     samples: Sequence[Sample],
     decoding: Decoding,
     seed: int,
-    desk: "_Desk",
+    desk: Desk[Answer],
 ) -> None:
     """Sample what is drawn alike; each response is handed in as it ends."""
     text, stop = model.text, tuple(decoding.stop)
 
     def hand_in(number: int, completion: Completion) -> None:
+        sample = samples[number]
         reply = truncate_at_stop(text.decode(completion.tokens), stop)
-        said = Said(completion.tokens, reply, completion.finish_reason)
-        desk.put(samples[number], said)
+        response = with_opening(sample.prompt, reply)
+        said = Said(completion.tokens, response, completion.finish_reason)
+        desk.put(_question(sample, said), (sample, said))
 
     model.sampler.generate(
         [
@@ -126,10 +142,13 @@ def _draw(
         ),
         cut=(lambda tokens: text.cut_at_stop(tokens, stop)) if stop else None,
         on_ended=hand_in,
+        keep=False,
     )
 
 
-def _score(model: Model, samples: Sequence[Sample], plan: Plan, desk: "_Desk") -> None:
+def _score(
+    model: Model, samples: Sequence[Sample], plan: Plan, desk: Desk[Answer]
+) -> None:
     """Score choices; an item is handed in once all of its are."""
     between = "" if plan.chat else WITHOUT_TEMPLATE
     choices = [list(_choices(sample)) for sample in samples]
@@ -153,7 +172,8 @@ def _score(model: Model, samples: Sequence[Sample], plan: Plan, desk: "_Desk") -
         best = max(range(len(logprobs)), key=lambda choice: logprobs[choice])
         response = choices[owner][best]
         tokens = pairs[firsts[owner] + best].continuation
-        desk.put(samples[owner], Said(tokens, response, "scored", logprobs))
+        said = Said(tokens, response, "scored", logprobs)
+        desk.put(_question(samples[owner], said), (samples[owner], said))
 
     model.score(pairs, on_scored=hand_in)
 
@@ -163,69 +183,8 @@ def _choices(sample: Sample) -> Sequence[str]:
     return sample.protocol.choices(sample.example)
 
 
-class _Desk:
-    """Where answers are graded and kept, in a thread, while others are drawn."""
-
-    def __init__(self, pool: GraderPool, keep: Callable[[str, list[Record]], None]):
-        self._pool, self._keep = pool, keep
-        self._queue: SimpleQueue[tuple[Sample, Said] | None] = SimpleQueue()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="grading")
-        self._working = self._thread.submit(self._work)
-
-    def put(self, sample: Sample, said: Said) -> None:
-        """Hand in an answer; what went wrong with an earlier one is raised here."""
-        if self._working.done():
-            self._working.result()
-        self._queue.put((sample, said))
-
-    def __enter__(self) -> "_Desk":
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        """All that was handed in is graded and kept, also when a run is stopped."""
-        self._queue.put(None)
-        self._thread.shutdown()
-        if kind is None:
-            self._working.result()
-
-    def _work(self) -> None:
-        open_for_more = True
-        while open_for_more:
-            batch, one = [], self._queue.get()
-            while one is not None:
-                batch.append(one)
-                if len(batch) == GRADED_TOGETHER or self._queue.empty():
-                    break
-                one = self._queue.get()
-            open_for_more = one is not None
-            self._finish(batch)
-
-    def _finish(self, batch: Sequence[tuple[Sample, Said]]) -> None:
-        responses = [_whole_response(*one) for one in batch]
-        verdicts = self._pool.grade(
-            (sample.protocol.grader, sample.example.gold, response)
-            for (sample, _), response in zip(batch, responses, strict=True)
-        )
-        records: dict[str, list[Record]] = {}
-        for (sample, said), response, verdict in zip(
-            batch, responses, verdicts, strict=True
-        ):
-            said = said._replace(response=response)
-            record = _record(sample, said, verdict)
-            records.setdefault(sample.benchmark.name, []).append(record)
-        for name, part in records.items():
-            self._keep(name, part)
-
-
-def _whole_response(sample: Sample, said: Said) -> str:
-    """What was said, with the thinking mark that the prompt ended in, if it did.
-
-    Without it nobody could tell that a response was cut off inside its thinking.
-    """
-    opened = sample.prompt.rstrip()
-    if said.logprobs is None and opened.endswith(THINK_BEGIN):
-        return THINK_BEGIN + sample.prompt[len(opened) :] + said.response
-    return said.response
+def _question(sample: Sample, said: Said) -> Question:
+    return sample.protocol.grader, sample.example.gold, said.response
 
 
 def _record(sample: Sample, said: Said, verdict: Verdict) -> Record:

@@ -4,7 +4,7 @@ A response that thinks may lack the opening mark, because the prompt ended with 
 response cut off inside its thinking has no answer, whatever stands in the thinking.
 """
 
-THINK_END = "</think>"
+THINK_BEGIN, THINK_END = "<think>", "</think>"
 BOX_MARKS = ("\\boxed", "\\fbox")
 
 
@@ -16,7 +16,18 @@ def after_thinking(response: str) -> str:
     _, closed, answer = response.rpartition(THINK_END)
     if closed:
         return answer
-    return "" if response.lstrip().startswith("<think>") else response
+    return "" if response.lstrip().startswith(THINK_BEGIN) else response
+
+
+def with_opening(prompt: str, response: str) -> str:
+    """The response, with the thinking mark that its prompt ended in, if it did.
+
+    Without it nobody could tell that a response was cut off inside its thinking.
+    """
+    opened = prompt.rstrip()
+    if opened.endswith(THINK_BEGIN):
+        return THINK_BEGIN + prompt[len(opened) :] + response
+    return response
 
 
 def last_boxed(text: str) -> str | None:

@@ -9,6 +9,7 @@ from transfer_reasoning.types import Verdict
 NO_BOX = "no boxed answer"
 NO_TEXT = "no text after the thinking"
 DIFFERENT = "different answer"
+NO_NUMBER = "a log-probability is no number"
 
 Grader = Callable[[Mapping[str, Any], str], Verdict]
 

@@ -57,7 +57,7 @@ def write_manifest(folder: Path, step: int) -> None:
     for name in _files(folder):
         with (folder / name).open("rb") as stream:
             os.fsync(stream.fileno())
-        digests[name] = _digest(folder / name)
+        digests[name] = file_digest(folder / name)
     write_text(folder / MANIFEST, _text(step, digests))
 
 
@@ -92,7 +92,7 @@ def verify(
         raise CorruptCheckpointError(f"{folder / name} {reason}")
     for name in sorted(expected)[share[0] :: share[1]]:
         with _broken(folder / name):
-            digest = _digest(folder / name)
+            digest = file_digest(folder / name)
         if digest != digests[name]:
             raise CorruptCheckpointError(f"{folder / name} does not match its digest")
 
@@ -153,7 +153,8 @@ def _files(folder: Path) -> set[str]:
     return found
 
 
-def _digest(file: Path) -> str:
+def file_digest(file: Path) -> str:
+    """xxh3-128 of a file's content."""
     digest, block = xxhash.xxh3_128(), memoryview(bytearray(_BLOCK_BYTES))
     with file.open("rb", buffering=0) as stream:
         while size := stream.readinto(block):

@@ -15,7 +15,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from transfer_reasoning.types import InputError
 from transfer_reasoning.untrusted import opened, unique_keys
@@ -25,18 +25,26 @@ LOCK = ".lock"
 LOCK_WAIT_S = 3.0
 # Rows of LiveCodeBench hold all their tests: megabytes, and some far more.
 MAX_LINE_BYTES = 1 << 29
+_BLOCK_BYTES = 1 << 20
+
+
+@contextlib.contextmanager
+def replacing(file: Path) -> Iterator[BinaryIO]:
+    """A stream for what takes the place of `file`, in one step, once all is written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.tmp")
+    with temporary.open("wb") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(file)
 
 
 def write_text(file: Path, text: str) -> None:
     """Replace `file` in one step."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.tmp")
-    # A lone surrogate, which UTF-8 cannot hold, becomes its JSON escape.
-    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(file)
+    with replacing(file) as stream:
+        # A lone surrogate, which UTF-8 cannot hold, becomes its JSON escape.
+        stream.write(text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(file: Path, value: Any) -> None:
@@ -46,18 +54,18 @@ def write_json(file: Path, value: Any) -> None:
 
 
 def write_jsonl(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Replace `file` with one JSON object a line."""
-    write_text(file, "".join(f"{_line(row)}\n" for row in rows))
+    """Replace `file` with one JSON object a line; rows are not held."""
+    with replacing(file) as stream:
+        stream.writelines(map(line_of, rows))
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def line_of(row: Mapping[str, Any]) -> bytes:
     """One line, readable where UTF-8 has the characters (it has no lone surrogates)."""
     line = json.dumps(row, ensure_ascii=False, allow_nan=False)
     try:
-        line.encode()
+        return f"{line}\n".encode()
     except UnicodeEncodeError:
-        return json.dumps(row, allow_nan=False)
-    return line
+        return f"{json.dumps(row, allow_nan=False)}\n".encode()
 
 
 def read_json(file: Path) -> Any:
@@ -118,25 +126,32 @@ def numbered_rows(
             continue
         found = True
         try:
-            # RecursionError: nested deeper than Python's stack.
-            row = json.loads(line.decode(), object_pairs_hook=unique_keys)
-        except (ValueError, RecursionError) as error:
-            on_bad(
-                InputError(
-                    f"{file}, line {number} is not JSON ({error}); expected one object"
-                    " a line, in UTF-8"
-                )
-            )
+            row = parse_line(line, f"{file}, line {number}")
+        except InputError as error:
+            on_bad(error)
             continue
-        if isinstance(row, dict):
-            yield number, row
-        else:
-            kind = type(row).__name__
-            on_bad(
-                InputError(f"{file}, line {number} is {kind}; expected a JSON object")
-            )
+        yield number, row
     if not found:
         raise InputError(f"{file} is empty; expected at least one line of JSON")
+
+
+def parse_line(line: bytes, where: str) -> dict[str, Any]:
+    """The object of a line.
+
+    Raises:
+        InputError: it is no UTF-8 or JSON, no object, or has a key twice.
+    """
+    try:
+        # RecursionError: nested deeper than Python's stack.
+        row = json.loads(line.decode(), object_pairs_hook=unique_keys)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{where} is not JSON ({error}); expected one object a line, in UTF-8"
+        ) from error
+    if not isinstance(row, dict):
+        kind = type(row).__name__
+        raise InputError(f"{where} is {kind}; expected a JSON object")
+    return row
 
 
 def _lines(file: Path) -> Iterator[bytes]:
@@ -167,8 +182,13 @@ def _lines(file: Path) -> Iterator[bytes]:
 
 def append_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Add lines, and see them to the disk."""
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write("".join(f"{_line(row)}\n" for row in rows))
+    append_lines(file, map(line_of, rows))
+
+
+def append_lines(file: Path, lines: Iterable[bytes]) -> None:
+    """`append_rows` of what is written already."""
+    with file.open("ab") as stream:
+        stream.write(b"".join(lines))
         stream.flush()
         os.fsync(stream.fileno())
 
@@ -176,7 +196,15 @@ def append_rows(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def drop_torn_line(file: Path) -> None:
     """Cut off what a killed process had not written to the end of its line."""
     with file.open("rb+") as stream:
-        stream.truncate(stream.read().rfind(b"\n") + 1)
+        end = stream.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - _BLOCK_BYTES)
+            stream.seek(start)
+            found = stream.read(end - start).rfind(b"\n")
+            end = start if found < 0 else start + found + 1
+            if found >= 0:
+                break
+        stream.truncate(end)
 
 
 def cut_log(file: Path, last_step: int) -> None:

@@ -154,6 +154,8 @@ class Sampler:
         chunk: int = 64,
         on_finished: Callable[[int], None] = lambda count: None,
         on_ended: Callable[[int, Completion], None] = lambda number, completion: None,
+        keep: bool = True,
+        room: int = 0,
     ) -> list[Completion]:
         """Completions of `requests`, in their order.
 
@@ -161,6 +163,9 @@ class Sampler:
         asked between chunks of `chunk` tokens, so a response may be decoded a little
         past its end but never ends later. `on_finished` is told how many ended, and
         `on_ended` each place in `requests` and its completion, in the order they end.
+        Without `keep` it alone gets them, and none is held: the list is empty. The
+        cache has places for `room` tokens, or more if a request needs more: who asks in
+        several calls gives the same `room` to all, and nothing compiles anew.
 
         Raises:
             InputError: a request is empty, too long for the model or not of its
@@ -169,15 +174,17 @@ class Sampler:
         assert self._params is not None, "call update(params) first"
         for number, request in enumerate(requests):
             _check(request, number, self.config)
-        run = _Run(self, requests, sampling, cut)
+        run = _Run(self, requests, sampling, cut, room)
         while run.unfinished:
             run.refill()
             run.advance(chunk)
             ended = run.collect()
             for number in ended:
                 on_ended(number, run.completions[number])
+                if not keep:
+                    run.completions[number] = None
             on_finished(len(ended))
-        return run.completions
+        return run.completions if keep else []
 
 
 class _Run:
@@ -189,6 +196,7 @@ class _Run:
         requests: Sequence[Request],
         sampling: Sampling,
         cut: Callable[[Sequence[int]], int | None] | None,
+        room: int,
     ):
         self.sampler, self.requests, self.cut = sampler, requests, cut
         self.sampling = sampling
@@ -201,7 +209,8 @@ class _Run:
         self.prefilled: tuple[jax.Array, jax.Array] | None = None
         self.not_started = len(requests)
         longest = max((_limit(r) for r in requests), default=1)
-        self.length = cache_columns(longest, sampler.config.head_dim)
+        columns = max(longest, room)
+        self.length = cache_columns(columns, sampler.config.head_dim)
         self.state = sampler._empty(length=self.length)
 
     def refill(self) -> None:

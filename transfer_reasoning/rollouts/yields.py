@@ -1,0 +1,265 @@
+"""What a teacher gave: how many right, how long, on which problems, and why not.
+
+Everything here follows from the rows, so it is the same after a kill. What could not be
+graded counts neither as right nor as wrong: pass@k is of the graded responses of a
+problem, and of the problems that have k of them.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Row = Mapping[str, Any]
+Report = dict[str, Any]
+
+QUANTILES = {"min": 0.0, "10%": 0.1, "50%": 0.5, "90%": 0.9, "99%": 0.99, "max": 1.0}
+OUTCOMES = {True: "right", False: "wrong", None: "ungraded"}
+BINS = 12  # of the histogram of lengths
+MAX_LEVELS = 12  # values of a field told one by one; more numbers are cut into ranges
+RANGES = 5
+MAX_REASONS = 12
+
+
+class _Problem(NamedTuple):
+    """One problem's counts, and its values of the fields that yields are told by."""
+
+    responses: int
+    right: int
+    graded: int
+    tokens: int
+    fields: tuple[Any, ...]
+
+
+class Yield:
+    """Counts rows problem by problem.
+
+    Args:
+        fields: of rows, by which the yield is told as well.
+    """
+
+    def __init__(self, fields: Sequence[str] = ()):
+        self._fields = fields
+        self._problems: list[_Problem] = []
+        self._lengths = {name: Counter[int]() for name in OUTCOMES.values()}
+        self._truncated: Counter[str] = Counter()
+        self._reasons = {name: Counter[str]() for name in ("wrong", "ungraded")}
+        self._kept = {"responses": 0, "problems": 0, "characters": 0}
+
+    def add(self, rows: Sequence[Row], kept: Sequence[Row]) -> None:
+        """Count in all samples of one problem, and the rows that are trained on."""
+        for row in rows:
+            outcome = OUTCOMES[row["correct"]]
+            self._lengths[outcome][row["length"]] += 1
+            self._truncated[outcome] += row["finish_reason"] == "length"
+            if outcome in self._reasons:
+                self._reasons[outcome][row["reason"]] += 1
+        one = _Problem(
+            len(rows),
+            sum(row["correct"] is True for row in rows),
+            sum(row["correct"] is not None for row in rows),
+            sum(row["length"] for row in rows),
+            tuple(rows[0].get(name) for name in self._fields),
+        )
+        self._problems.append(one)
+        self._kept["responses"] += len(kept)
+        self._kept["problems"] += bool(kept)
+        self._kept["characters"] += sum(len(row["response"]) for row in kept)
+
+    def report(self) -> Report:
+        """All figures, plain JSON. Shares are of all responses, lengths in tokens."""
+        counts = {name: found.total() for name, found in self._lengths.items()}
+        total = sum(counts.values())
+        truncated = self._truncated.total()
+        right = [p.right for p in self._problems]
+        together = sum(self._lengths.values(), Counter())
+        return {
+            "problems": len(self._problems),
+            "responses": total,
+            **counts,
+            "truncated": truncated,
+            "shares": {
+                name: _rounded(count / total)
+                for name, count in (*counts.items(), ("truncated", truncated))
+            },
+            "truncated_by_outcome": {name: self._truncated[name] for name in counts},
+            "problems_without_right": right.count(0),
+            "problems_all_right": sum(p.right == p.responses for p in self._problems),
+            "pass_at": _pass_at(self._problems),
+            "reasons": {
+                name: dict(found.most_common(MAX_REASONS))
+                for name, found in self._reasons.items()
+            },
+            "lengths": {
+                name: _lengths(found)
+                for name, found in {"all": together, **self._lengths}.items()
+                if found
+            },
+            "histogram": _histogram(self._lengths),
+            "kept": dict(self._kept),
+            "by": {
+                name: found
+                for place, name in enumerate(self._fields)
+                if (found := _by_level(self._problems, place))
+            },
+        }
+
+
+def pass_at_k(right: int, graded: int, k: int) -> float:
+    """Chance that k responses out of the `graded` hold one of the `right`, without
+    bias: 1 - C(graded - right, k) / C(graded, k) (arXiv 2107.03374, equation 1)."""
+    return 1.0 - math.comb(graded - right, k) / math.comb(graded, k)
+
+
+def _pass_at(problems: Sequence[_Problem]) -> dict[str, float]:
+    """By k: 1, 2, 4, ... and the number of samples."""
+    most = max(p.responses for p in problems)
+    found = {}
+    for k in [*(2**n for n in range(most.bit_length()) if 2**n < most), most]:
+        enough = [p for p in problems if p.graded >= k]
+        if enough:
+            values = [pass_at_k(p.right, p.graded, k) for p in enough]
+            found[str(k)] = _rounded(float(np.mean(values)))
+    return found
+
+
+def _lengths(found: Counter[int]) -> dict[str, float]:
+    """Mean and quantiles; a quantile is the length of a response."""
+    values = np.sort(np.fromiter(found.elements(), np.int64, found.total()))
+    quantiles = np.quantile(values, list(QUANTILES.values()), method="inverted_cdf")
+    named = zip(QUANTILES, quantiles.tolist(), strict=True)
+    return {"mean": _rounded(float(values.mean())), **dict(named)}
+
+
+def _histogram(lengths: Mapping[str, Counter[int]]) -> Report:
+    """Responses by length, in ranges of the same width from 0."""
+    longest = max(max(found, default=0) for found in lengths.values())
+    width = longest // BINS + 1
+    counts = {name: [0] * (longest // width + 1) for name in lengths}
+    for name, found in lengths.items():
+        for length, count in found.items():
+            counts[name][length // width] += count
+    return {"width": width, **counts}
+
+
+def _by_level(problems: Sequence[_Problem], place: int) -> list[Report]:
+    """The yield of problems with like values of a field, in the order of values."""
+    values = [p.fields[place] for p in problems]
+    level = _levels([value for value in values if value is not None])
+    if level is None:
+        return []
+    groups: dict[tuple[int, str], list[_Problem]] = {}
+    for problem, value in zip(problems, values, strict=True):
+        if value is not None:
+            groups.setdefault(level(value), []).append(problem)
+    return [
+        {
+            "value": name,
+            "problems": len(group),
+            "responses": (responses := sum(p.responses for p in group)),
+            "right": sum(p.right for p in group),
+            "without_right": sum(p.right == 0 for p in group),
+            "pass_at": _pass_at(group),
+            "mean_length": _rounded(sum(p.tokens for p in group) / responses),
+        }
+        for (_, name), group in sorted(groups.items())
+    ]
+
+
+def _levels(values: Sequence[Any]) -> Callable[[Any], tuple[int, str]] | None:
+    """(place, name) of the level that a value belongs to; None where there are none, or
+    too many that are no numbers."""
+    numbers = all(isinstance(v, (int, float)) for v in values)
+    distinct = sorted(set(values), key=None if numbers else str)
+    if not distinct or (len(distinct) > MAX_LEVELS and not numbers):
+        return None
+    if len(distinct) <= MAX_LEVELS:
+        return lambda value: (distinct.index(value), str(value))
+    points = np.linspace(0, 1, RANGES + 1)
+    edges = np.unique(np.quantile(values, points, method="inverted_cdf"))
+
+    def level(value: float) -> tuple[int, str]:
+        place = max(int(np.searchsorted(edges, value, side="left")), 1)
+        return place, f"{edges[place - 1]:g} to {edges[place]:g}"
+
+    return level
+
+
+def _rounded(value: float) -> float:
+    return round(value, 6)
+
+
+def readable(report: Report, heading: Iterable[str] = ()) -> str:
+    """The report as Markdown, `heading` above it."""
+    shares, percent = report["shares"], lambda share: f"{100 * share:.1f}%"
+    kept = report["kept"]
+    facts = [
+        ("problems", report["problems"]),
+        ("without a right response", report["problems_without_right"]),
+        ("with right ones only", report["problems_all_right"]),
+        ("responses", report["responses"]),
+        *((name, percent(share)) for name, share in shares.items()),
+        *((f"pass@{k}", percent(v)) for k, v in report["pass_at"].items()),
+        ("responses kept to train on", kept["responses"]),
+        ("problems with one of these", kept["problems"]),
+    ]
+    lines = ["# What the teacher gave", "", *heading, "", *_table(("", ""), facts)]
+    lengths = report["lengths"]
+    lines += ["", "## Length, in tokens", ""]
+    lines += _table(
+        ("", "mean", *QUANTILES),
+        [
+            (name, f"{found['mean']:.1f}", *(found[q] for q in QUANTILES))
+            for name, found in lengths.items()
+        ],
+    )
+    lines += ["", *_bars(report["histogram"])]
+    for name, levels in report["by"].items():
+        lines += ["", f"## By {name}", "", *_level_table(name, levels)]
+    rows = [
+        (outcome, reason, count)
+        for outcome, found in report["reasons"].items()
+        for reason, count in found.items()
+    ]
+    if rows:
+        lines += ["", "## Why not right", ""]
+        lines += _table(("outcome", "reason", "responses"), rows)
+    return "\n".join(lines) + "\n"
+
+
+def _bars(histogram: Report) -> list[str]:
+    """Right and wrong by length, as a table of bars."""
+    width, names = histogram["width"], ("right", "wrong")
+    most = max(1, *(count for name in names for count in histogram[name]))
+    bar = lambda count: "█" * math.ceil(24 * count / most) + f" {count}"
+    rows = [
+        (
+            f"{n * width} to {(n + 1) * width - 1}",
+            *(bar(histogram[k][n]) for k in names),
+        )
+        for n in range(len(histogram["right"]))
+    ]
+    return _table(("tokens", *names), rows)
+
+
+def _level_table(name: str, levels: Sequence[Report]) -> list[str]:
+    every = sorted({k for level in levels for k in level["pass_at"]}, key=int)
+    share = lambda value: "" if value is None else f"{100 * value:.1f}%"
+    rows = [
+        (
+            *(level["value"], level["problems"]),
+            *(share(level["pass_at"].get(k)) for k in every),
+            *(level["without_right"], f"{level['mean_length']:.1f}"),
+        )
+        for level in levels
+    ]
+    passes = [f"pass@{k}" for k in every]
+    return _table((name, "problems", *passes, "without right", "mean tokens"), rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    cell = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
+    line = lambda cells: f"| {' | '.join(map(cell, cells))} |"
+    return [line(head), f"|{'---|' * len(head)}", *map(line, rows)]
