@@ -3,7 +3,7 @@
 A teacher's traces or stored rollouts. The current weights are not looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from transfer_reasoning.data.order import step_indices
 from transfer_reasoning.model.decoder import Params
@@ -20,6 +20,7 @@ class Offline:
                 " the distilled file and at what rejection left of it"
             )
         self._groups, self._count, self._seed = groups, groups_per_step, seed
+        self.counts: Mapping[str, float] = {}
 
     def __call__(self, params: Params, step: int) -> list[Group]:
         indices = step_indices(
