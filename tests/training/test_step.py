@@ -27,6 +27,7 @@ from tests.training.plain import (
 )
 from transfer_reasoning.model.decoder import param_shardings
 from transfer_reasoning.model.partition import Layout
+from transfer_reasoning.objectives.credit import GroupAdvantage
 from transfer_reasoning.training.state import init_state
 from transfer_reasoning.training.step import Objective, Update
 from transfer_reasoning.types import Rollout, Weighted
@@ -363,6 +364,55 @@ def test_a_step_of_truncated_and_empty_responses_moves_nothing():
     assert metrics["bad_leaf"] == -1
     assert jnp.isnan(metrics["nll"])
     jax.tree.map(np.testing.assert_array_equal, state.params, before)
+
+
+def graded(*rewards):
+    """The first rollouts as one group with these rewards."""
+    return [
+        dataclasses.replace(rollout, reward=reward)
+        for rollout, reward in zip(ROLLOUTS, rewards, strict=False)
+    ]
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        [graded(*[0.1] * 8)],
+        [graded(1.0)],
+        [graded(1.0, np.nan, None)],
+        [graded(0.3, 0.3, 0.3), graded(-1.0)],
+    ],
+    ids=["equal rewards", "a group of one", "one grade", "all of these"],
+)
+def test_groups_without_a_difference_move_nothing(groups):
+    before = as_numpy(fresh_state().params)
+    state, metrics = make_update()(fresh_state(), GroupAdvantage()(groups))
+    assert metrics["grad_norm"] == metrics["skipped"] == 0
+    jax.tree.map(np.testing.assert_array_equal, state.params, before)
+
+
+@pytest.mark.parametrize("unknown", [np.nan, None, np.inf])
+def test_one_unknown_reward_leaves_the_others_as_they_are(unknown):
+    """Its tokens count in the mean over all tokens, and in nothing else."""
+    with_it, without = graded(1.0, 0.0, unknown, 0.5), graded(1.0, 0.0, unknown, 0.5)
+    del without[2]
+    gradients, tokens = [], []
+    for group in (with_it, without):
+        state, metrics = make_update()(fresh_state(), GroupAdvantage()([group]))
+        assert metrics["skipped"] == 0
+        gradients.append(as_numpy(first_gradient(state)))
+        tokens.append(sum(len(rollout.response) for rollout in group))
+    scaled = jax.tree.map(lambda x: x * (tokens[0] / tokens[1]), gradients[0])
+    assert_leaves_same(scaled, gradients[1])
+
+
+def test_truncation_alone_changes_nothing_that_is_not_masked(single):
+    cut = [
+        Weighted(dataclasses.replace(item.rollout, finish_reason="length"), item.weight)
+        for item in ITEMS
+    ]
+    state, _ = make_update()(fresh_state(), cut)
+    jax.tree.map(np.testing.assert_array_equal, state.params, single[0].params)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
