@@ -28,7 +28,9 @@ def none(log_rho_BT: jax.Array, segments_BT: jax.Array) -> tuple[jax.Array, jax.
     return jnp.ones_like(log_rho_BT), jnp.zeros_like(log_rho_BT, bool)
 
 
-def weigh(*, over: Callable, bound: Callable, smallest: float, largest: float):
+def weigh(
+    *, over: Callable, bound: Callable, smallest: float, largest: float
+) -> Correction:
     """A correction of two parts: over what rho is taken, and what bounds it."""
 
     def correction(log_rho_BT, segments_BT):

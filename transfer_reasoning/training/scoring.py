@@ -59,7 +59,9 @@ class RowScores:
             )
         )
 
-    def policy(self, params: Params, batch: TrainBatch, reference: None):
+    def policy(
+        self, params: Params, batch: TrainBatch, reference: None
+    ) -> PolicyScores:
         """Log-probability and entropy; no KL."""
         return _scores_from_column_1(
             policy_scores(

@@ -173,7 +173,7 @@ def _accumulate(params, batch: TrainBatch, total, reference, rows: RowScores):
     gradient_sum, measured = total
     return (
         jax.tree.map(jnp.add, gradient_sum, gradient),
-        measured + tally(scores, kl_BT, factors, batch),
+        measured.plus(tally(scores, kl_BT, factors, batch)),
     )
 
 

@@ -38,7 +38,8 @@ class Tally(NamedTuple):
         zeros = lambda names: {name: jnp.float32(0.0) for name in names}
         return cls(zeros(("share", *SHARED, *COUNTED)), zeros(LARGEST))
 
-    def __add__(self, other: "Tally") -> "Tally":  # type: ignore[override]
+    def plus(self, other: "Tally") -> "Tally":
+        """Of both."""
         return Tally(
             jax.tree.map(jnp.add, self.sums, other.sums),
             jax.tree.map(jnp.maximum, self.largest, other.largest),
