@@ -1,6 +1,6 @@
 # make study     set up, run the small study, write its report     [SEEDS=3] [SWEEP=1]
 # make test      set up, run the tests
-# make parity    compare with transformers (torch)
+# make parity    compare with transformers and TRL (torch)
 # make parity-search  the same with random folders, until something differs
 # make tpu       compile for TPUs that are not there
 # make checkpoint-campaign, import-campaign, hostile-campaign, kill-campaign,
@@ -29,7 +29,7 @@ test:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
 	@$(RUN) -m pytest -n 2 --dist loadgroup
 
-# Live comparison with transformers; needs torch in the environment.
+# Live comparison with transformers and TRL; needs torch and trl in the environment.
 parity:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev,parity
 	@$(RUN) -m pytest tests/parity -s

@@ -70,6 +70,6 @@ setup(
             "jsonschema>=4.23",
         ],
         # Plain torch from the registry brings gigabytes of CUDA; a CPU build will do.
-        "parity": ["torch>=2.8"],
+        "parity": ["torch>=2.8", "trl==1.16.0"],
     },
 )

@@ -46,6 +46,35 @@ def prompt() -> ConfigDict:
     return c
 
 
+def objective() -> ConfigDict:
+    """What is minimised, and how a step is cut."""
+    c = ConfigDict()
+    c.kl_weight = 0.0  # lever beta
+    c.kl_estimator = "k3"  # k1, k2, k3; exact: over the whole vocabulary
+    c.kl_place = "loss"  # or reward, before the baseline
+    c.ratio = "token"  # of a token (PPO), or of its sequence (GSPO)
+    c.bound = "clip"  # clip, cispo, sapo
+    c.clip_low = 0.2
+    c.clip_high = 0.28
+    c.clip_dual = 0.0  # the most a ratio counts at negative credit; 0: any
+    c.sapo_positive = 1.0  # temperatures of sapo by the sign of the credit
+    c.sapo_negative = 1.05
+    # Between sampler and trainer: none, token_truncate, token_mask, sequence_truncate,
+    # sequence_mask. On offline rows with logprobs: importance weights over a teacher.
+    c.correction = "none"
+    c.correction_min = 0.0
+    c.correction_max = 3.0
+    c.normaliser = "token_mean"  # sequence_mean, sequence_sum, constant
+    c.mask_truncated = False  # leave cut-off responses out of the loss
+    c.epochs = 1  # passes over the rollouts of a step
+    c.updates_per_step = 1  # of each pass
+    c.rows = 4  # microbatch rows, over all devices
+    c.row_length = 96  # tokens
+    c.remat = False
+    c.unroll = 1  # layers per scan iteration
+    return c
+
+
 def train() -> ConfigDict:
     """A run of the one loop: levers first, then sizes."""
     c = ConfigDict()
@@ -62,22 +91,15 @@ def train() -> ConfigDict:
     c.source.temperature = 1.0  # on_policy
     c.source.dynamic_batches = 1  # on_policy: up to so many draws to fill a step
     c.credit = ConfigDict()  # lever w
-    c.credit.kind = "uniform"  # uniform, positives_only, group_advantage
-    c.credit.divide_by_std = True  # group_advantage
+    c.credit.kind = "uniform"  # uniform, positives_only, signs, group_advantage
+    c.credit.baseline = "mean"  # group_advantage: mean, leave_one_out, none
+    c.credit.scale = "group"  # group_advantage: std of the group, of the batch, none
     c.credit.keep = "all"  # group_advantage: all responses, or the best
     c.credit.negatives = True  # group_advantage: keep negative weights
-    c.reward = ConfigDict({"right": 1.0, "wrong": 0.0, "overlong_buffer": 0})
-    c.objective = ConfigDict()
-    c.objective.kl_weight = 0.0  # lever beta
-    c.objective.kl_estimator = "k3"
-    c.objective.clip_low = 0.2
-    c.objective.clip_high = 0.28
-    c.objective.normaliser = "token_mean"
-    c.objective.updates_per_step = 1
-    c.objective.rows = 4  # microbatch rows, over all devices
-    c.objective.row_length = 96  # tokens
-    c.objective.remat = False
-    c.objective.unroll = 1  # layers per scan iteration
+    c.reward = ConfigDict({"right": 1.0, "wrong": 0.0})
+    c.reward.overlong_buffer = 0  # last tokens of the budget that cost; 0: none do
+    c.reward.overlong_factor = 1.0  # what the last of them costs
+    c.objective = objective()
     c.optimizer = ConfigDict()
     c.optimizer.learning_rate = 1e-3
     c.optimizer.num_steps = 200

@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from launch import build, served
+from launch import build, combinations, reward_kl, served
 from transfer_reasoning.runtime.progress import Reporter
 
 
@@ -16,10 +16,21 @@ def grading(config: ConfigDict) -> AbstractContextManager[Any]:
 
 
 def make_source(
-    config: ConfigDict, loaded: build.Loaded, shown: Reporter, pool: Any
+    config: ConfigDict,
+    loaded: build.Loaded,
+    shown: Reporter,
+    pool: Any,
+    *,
+    reference: Any = None,
 ) -> Any:
-    """Lever q: a file of responses, or the policy sampled and graded by `pool`."""
-    return SOURCES[config.source.kind](config, loaded, shown, pool)
+    """Lever q: a file of responses, or the policy sampled and graded by `pool`.
+
+    `reference` is the weights of a KL term; read where that is in the reward.
+    """
+    source = SOURCES[config.source.kind](config, loaded, shown, pool)
+    if config.objective.kl_weight and config.objective.kl_place == "reward":
+        return reward_kl.lowered(source, make_objective(config), loaded, reference)
+    return source
 
 
 def make_credit(credit: ConfigDict) -> Any:
@@ -27,11 +38,15 @@ def make_credit(credit: ConfigDict) -> Any:
     from transfer_reasoning.objectives import credit as credits
 
     advantage = credits.GroupAdvantage(
-        divide_by_std=credit.divide_by_std, keep=credit.keep, negatives=credit.negatives
+        baseline=credit.baseline,
+        scale=credit.scale,
+        keep=credit.keep,
+        negatives=credit.negatives,
     )
     options = {
         "uniform": credits.uniform,
         "positives_only": credits.positives_only,
+        "signs": credits.signs,
         "group_advantage": advantage,
     }
     return build.choose(options, credit.kind, "config.credit.kind")
@@ -41,9 +56,10 @@ def make_objective(config: ConfigDict) -> Any:
     """Lever beta, and how a step is cut."""
     from transfer_reasoning.training.step import Objective
 
-    on_policy = config.source.kind == "on_policy"
-    temperature = config.source.temperature if on_policy else 1.0
-    return Objective(**config.objective.to_dict(), temperature=temperature)
+    source = config.source
+    drawn = {"temperature": source.temperature, "budget": source.max_tokens}
+    given = drawn if source.kind == "on_policy" else {}
+    return Objective(**config.objective.to_dict(), **given)
 
 
 def _offline(
@@ -52,6 +68,7 @@ def _offline(
     from transfer_reasoning.rollouts.offline import Offline
 
     groups = served.groups(config, loaded.text, shown)
+    combinations.check_logprobs(config, groups)
     return Offline(
         groups,
         groups_per_step=config.source.per_step,

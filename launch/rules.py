@@ -1,7 +1,7 @@
 """What a config may hold: the keys of its stage, each within its range.
 
 Checked before a working directory is claimed or a device touched, so that a slip on the
-command line costs nothing. What depends on more than one value is the stage's to check.
+command line costs nothing. What values must agree on is in `launch.combinations`.
 """
 
 import math
@@ -42,6 +42,7 @@ COUNT = Rule("1 or more", lambda v: v >= 1)
 SEED = Rule("0 to 4294967295", lambda v: 0 <= v < 2**32)
 AXIS = Rule("1 or more, or -1 for the rest", lambda v: v == -1 or v >= 1)
 SHARE = Rule("0 to 1", lambda v: 0 <= v <= 1)
+DUAL = Rule("0, or more than 1", lambda v: v == 0 or 1 < v < math.inf)
 DTYPE = Rule("float32 or bfloat16", lambda v: v in ("float32", "bfloat16"))
 TRACKER = Rule("trackio, wandb or nothing", lambda v: v in ("", *TRACKERS))
 NAMES = Rule(
@@ -56,6 +57,7 @@ RATES = Rule(
 _BY_RULE = (
     (SEED, "seed first_seed"),
     (AXIS, "mesh.data mesh.fsdp mesh.tensor"),
+    (DUAL, "objective.clip_dual"),
     (DTYPE, "model.compute_dtype compute_dtype"),
     (TRACKER, "track"),
     (NAMES, "settings controls benchmarks tuned_tasks sweep_settings report_by"),
@@ -67,16 +69,22 @@ _BY_RULE = (
         " probe.rows sampler.slots sampler.prefill_rows grader.workers checkpoint.keep"
         " source.per_step source.samples source.max_tokens source.dynamic_batches"
         " optimizer.num_steps objective.unroll objective.rows objective.row_length"
-        " keep_count objective.updates_per_step checkpoint.every_steps"
-        " overlap.words " + " ".join(f"model.shape.{k}" for k in common.model().shape),
+        " keep_count objective.updates_per_step objective.epochs"
+        " checkpoint.every_steps overlap.words "
+        + " ".join(f"model.shape.{k}" for k in common.model().shape),
     ),
-    (POSITIVE, "grader.limit_s optimizer.learning_rate optimizer.max_grad_norm"),
-    (POSITIVE, "source.temperature"),
+    (
+        POSITIVE,
+        "grader.limit_s optimizer.learning_rate optimizer.max_grad_norm"
+        " source.temperature objective.sapo_positive objective.sapo_negative"
+        " objective.correction_max",
+    ),
     (
         WEIGHT,
         "lanes limit samples max_tokens top_k temperature tflops context_limit"
         " objective.kl_weight objective.clip_low objective.clip_high"
         " optimizer.warmup_steps optimizer.weight_decay reward.overlong_buffer"
+        " reward.overlong_factor objective.correction_min"
         " checkpoint.keep_every_steps overlap.common",
     ),
     (

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from launch import build, door, export, levers, models
+from launch import build, combinations, door, export, levers, models
 from transfer_reasoning.runtime.progress import Reporter
-from transfer_reasoning.types import InputError
 
 
 class Start(NamedTuple):
@@ -62,13 +61,13 @@ def _train(config: ConfigDict, workdir: Path, shown: Reporter, pool: Any) -> Non
             shown=shown,
             track=track,
         )
-        reference = start.reference
+        fixed = start.reference
         state = train(
             start.state,
-            source=levers.make_source(config, loaded, shown, pool),
+            source=levers.make_source(config, loaded, shown, pool, reference=fixed),
             credit=credit,
             update=Update(
-                model, start.optimizer, objective, layout, reference_params=reference
+                model, start.optimizer, objective, layout, reference_params=fixed
             ),
             num_steps=config.optimizer.num_steps,
             hooks=[hook],
@@ -100,7 +99,7 @@ def _start(
         )
     optimizer, learning_rate = make_optimizer(
         model,
-        updates_per_step=objective.updates_per_step,
+        updates_per_step=objective.num_updates,
         **config.optimizer.to_dict(),
     )
     reference = loaded.params if objective.kl_weight else None
@@ -119,9 +118,8 @@ def _start(
 
 def _validate(config: ConfigDict) -> None:
     """Refuse what cannot work, by field, before any device is touched."""
-    if not config.source.data:
-        raise InputError("config.source.data is empty; expected a file of rows")
     build.choose(levers.SOURCES, config.source.kind, "config.source.kind")
+    combinations.check_train(config)
     if config.model.path:
         models.check(config.model.path)
 

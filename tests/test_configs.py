@@ -138,7 +138,7 @@ def test_smoke_has_the_model_of_small():
     [
         ("model.shape", ModelConfig, set()),
         ("reward", Reward, set()),
-        ("objective", Objective, {"temperature"}),
+        ("objective", Objective, {"temperature", "budget"}),
         ("optimizer", make_optimizer, {"num_updates", "warmup_updates"}),
     ],
 )
@@ -201,6 +201,11 @@ def test_rules_speak_of_keys_that_exist():
         ("model.compute_dtype", "float17"),
         ("objective.kl_weight", -0.1),
         ("optimizer.b2", 1.5),
+        ("objective.clip_dual", 1.0),
+        ("objective.epochs", 0),
+        ("objective.sapo_positive", 0.0),
+        ("objective.correction_max", 0.0),
+        ("reward.overlong_factor", -1.0),
     ],
 )
 def test_values_out_of_range_are_refused_by_name(name, value):

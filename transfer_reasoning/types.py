@@ -15,6 +15,7 @@ So `logits_BTV` is [rows, positions, vocabulary]. Scalars and pytrees carry no s
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,6 +80,12 @@ class Rollout:
     logprobs: tuple[float, ...] | None = None
     finish_reason: str = "stop"
     verdict: Verdict | None = None
+
+    @property
+    def grade(self) -> float | None:
+        """The reward where it is one: nan and infinities are none."""
+        known = self.reward is not None and math.isfinite(self.reward)
+        return self.reward if known else None
 
 
 Group = list[Rollout]  # responses to one prompt

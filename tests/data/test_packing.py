@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from tests.tiny import TINY, random_params, random_rollouts, random_weights
-from transfer_reasoning.data.packing import NORMALISERS, pack
+from transfer_reasoning.data.packing import (
+    NORMALISERS,
+    pack,
+    unpack,
+    without_truncated,
+)
 from transfer_reasoning.model.decoder import forward, head_table
 from transfer_reasoning.model.score import token_logprobs
 from transfer_reasoning.types import InputError, Rollout, Weighted
@@ -130,17 +135,61 @@ def test_a_sequence_fits_exactly_or_is_refused_never_cut():
 
 
 def test_the_share_of_a_token_equals_the_number_by_hand():
-    """Responses of 1 and 3 tokens in rows of 8."""
-    items = [Weighted(Rollout((1,), (2,) * n), 1.0) for n in (1, 3)]
+    """Responses of 1 and 3 tokens in rows of 8, and an empty one, which counts."""
+    items = [Weighted(Rollout((1,), (2,) * n), 1.0) for n in (1, 0, 3)]
     by_hand = {
         "token_mean": [1 / 4] * 4,
-        "sequence_mean": [1 / 2, 1 / 6, 1 / 6, 1 / 6],
-        "constant": [1 / 16] * 4,
+        "sequence_mean": [1 / 3, 1 / 9, 1 / 9, 1 / 9],
+        "sequence_sum": [1 / 3] * 4,
+        "constant": [1 / 24] * 4,
     }
+    assert by_hand.keys() == NORMALISERS.keys()
     for normaliser, shares in by_hand.items():
         (batch,) = pack(items, rows=1, length=8, normaliser=normaliser)
         ours = batch.weight_BT[batch.weight_BT > 0]
         np.testing.assert_allclose(ours, shares, rtol=1e-6)
+    (batch,) = pack(items, rows=1, length=8, normaliser="constant", budget=5)
+    np.testing.assert_allclose(batch.weight_BT.max(), 1 / 15, rtol=1e-6)
+
+
+@pytest.mark.parametrize("normaliser", NORMALISERS)
+def test_a_truncated_response_left_out_counts_in_no_denominator(normaliser):
+    cut = [
+        dataclasses.replace(item.rollout, finish_reason="length") for item in ITEMS[:5]
+    ]
+    items = [*(Weighted(rollout, 1.0) for rollout in cut), *ITEMS[5:]]
+    shape = {"rows": 2, "length": 24, "normaliser": normaliser}
+    ours = pack(without_truncated(items), **shape)
+    for mine, theirs in zip(ours, pack(ITEMS[5:], **shape), strict=True):
+        jax.tree.map(np.testing.assert_array_equal, mine, theirs)
+    assert pack(without_truncated(items[:5]), **shape) == []
+
+
+@jax.jit
+def token_scores(batch):
+    """The log-probability of every token of the rows."""
+    hidden = forward(PARAMS, *batch[:3], config=CONFIG).hidden_BTD[:, :-1]
+    logprob = token_logprobs(hidden, head_table(PARAMS, CONFIG), batch.tokens_BT[:, 1:])
+    return jax.numpy.pad(logprob, ((0, 0), (1, 0)))
+
+
+def test_each_response_packed_is_itself_alone():
+    """Its log-probabilities, where the others stand beside it and where none does."""
+    rollouts = [item.rollout for item in ITEMS]
+    rollouts.insert(3, Rollout((4, 5), ()))
+    scores = lambda rollouts: unpack(
+        [
+            np.array(token_scores(batch))
+            for batch in pack([Weighted(r, 1.0) for r in rollouts], rows=2, length=24)
+        ],
+        rollouts,
+    )
+    packed = scores(rollouts)
+    assert [len(part) for part in packed] == [len(r.response) for r in rollouts]
+    for rollout, together in zip(rollouts, packed, strict=True):
+        (alone,) = scores([rollout])
+        size = np.linalg.norm(alone)
+        assert np.linalg.norm(together - alone) <= 1e-6 * size
 
 
 def test_nothing_to_train_on_is_no_batch():

@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 
 from transfer_reasoning.objectives.credit import (
+    BASELINES,
+    SCALES,
     GroupAdvantage,
-    group_advantages,
     positives_only,
+    signs,
     uniform,
 )
 from transfer_reasoning.types import InputError, Rollout
 
-MEAN_ONLY = {"divide_by_std": False}
+MEAN_ONLY = {"scale": "none"}
+UNKNOWN = (None, float("nan"), float("inf"), float("-inf"))
 
 
 def group(*rewards):
@@ -30,9 +33,12 @@ def test_uniform_counts_every_response_once():
     assert weights(uniform, group(1.0, 0.0, None), group(-1.0)) == [1.0] * 4
 
 
-def test_positives_only_counts_what_is_graded_right():
-    given = group(1.0, 0.0, -1.0, None, 0.5)
-    assert weights(positives_only, given) == [1.0, 0.0, 0.0, 0.0, 1.0]
+def test_grades_alone_make_signs_and_rejection():
+    """A reward that is no number is neither right nor wrong."""
+    given = group(1.0, 0.0, -1.0, 0.5, *UNKNOWN)
+    nothing = [0.0] * len(UNKNOWN)
+    assert weights(positives_only, given) == [1.0, 0.0, 0.0, 1.0, *nothing]
+    assert weights(signs, given) == [1.0, -1.0, -1.0, 1.0, *nothing]
 
 
 @pytest.mark.parametrize(
@@ -51,29 +57,63 @@ def test_group_advantage_equals_the_numbers_by_hand(rewards, centred, deviation)
     np.testing.assert_allclose(weights(GroupAdvantage(), group(*rewards)), divided)
 
 
-@pytest.mark.parametrize("divide_by_std", [True, False])
+def test_leave_one_out_is_against_the_mean_of_the_others():
+    ours = weights(
+        GroupAdvantage(baseline="leave_one_out", scale="none"), group(1.0, 0.0, 0.5)
+    )
+    np.testing.assert_allclose(ours, [0.75, -0.75, 0.0], rtol=1e-12)
+
+
+def test_without_a_baseline_the_reward_is_the_advantage():
+    plain = GroupAdvantage(baseline="none", scale="none")
+    given = (group(1.0, -0.5), group(0.3), group(0.2, 0.2))
+    assert weights(plain, *given) == [1.0, -0.5, 0.3, 0.2, 0.2]
+    # Where there is no spread nothing is divided; elsewhere the deviation is 1.5 / 2^.5
+    scaled = weights(GroupAdvantage(baseline="none"), *given)
+    assert scaled[2:] == [0.3, 0.2, 0.2]
+    np.testing.assert_allclose(
+        scaled[:2], np.array([1, -0.5]) / 1.5 * 2**0.5, rtol=2e-6
+    )
+
+
+def test_the_deviation_of_the_batch_is_that_of_all_its_rewards():
+    given = (group(1.0, 0.0), group(1.0, 1.0, None), group(0.0))
+    deviation = np.std([1.0, 0, 1, 1, 0], ddof=1) + 1e-6
+    ours = weights(GroupAdvantage(scale="batch"), *given)
+    np.testing.assert_allclose(ours, np.array([0.5, -0.5, 0, 0, 0, 0]) / deviation)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("baseline", ["mean", "leave_one_out"])
 @pytest.mark.parametrize("reward", [0.1, 1 / 3, -0.7, 1.0, 0.0])
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 16])
-def test_equal_rewards_give_exact_zeros(divide_by_std, reward, size):
-    credit = GroupAdvantage(divide_by_std=divide_by_std)
-    assert weights(credit, group(*[reward] * size)) == [0.0] * size
+def test_equal_rewards_and_groups_of_one_give_exact_zeros(
+    baseline, scale, reward, size
+):
+    credit = GroupAdvantage(baseline=baseline, scale=scale)
+    others = group(0.0, 1.0, 0.3)  # which have an advantage
+    assert weights(credit, group(*[reward] * size), others)[:size] == [0.0] * size
 
 
-@pytest.mark.parametrize("divide_by_std", [True, False])
-def test_an_ungraded_response_is_as_good_as_absent(divide_by_std):
-    credit = GroupAdvantage(divide_by_std=divide_by_std)
-    with_unknown = weights(credit, group(1.0, None, 0.0, 0.0, None))
+@pytest.mark.parametrize("unknown", UNKNOWN)
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_an_ungraded_response_is_as_good_as_absent(baseline, scale, unknown):
+    credit = GroupAdvantage(baseline=baseline, scale=scale)
+    with_unknown = weights(credit, group(1.0, unknown, 0.0, 0.0, unknown))
     without = weights(credit, group(1.0, 0.0, 0.0))
     assert with_unknown == [without[0], 0.0, without[1], without[2], 0.0]
-    assert with_unknown != weights(credit, group(1.0, 0.0, 0.0, 0.0, 0.0))
-    for few in (group(None, None), group(None), group(1.0, None)):
+    for few in (group(unknown, unknown), group(unknown)):
         assert not any(weights(credit, few))
+    if baseline != "none":
+        assert with_unknown != weights(credit, group(1.0, 0.0, 0.0, 0.0, 0.0))
+        assert not any(weights(credit, group(1.0, unknown)))
 
 
 def test_a_shift_or_scale_of_rewards_changes_no_normalised_advantage():
     rewards = np.random.default_rng(0).normal(size=8)
-    ours = group_advantages(rewards, divide_by_std=True)
-    other = group_advantages(7 * rewards + 3, divide_by_std=True)
+    ours = np.array(weights(GroupAdvantage(), group(*rewards)))
+    other = weights(GroupAdvantage(), group(*(7 * rewards + 3)))
     np.testing.assert_allclose(ours, other, rtol=1e-5)
     np.testing.assert_allclose([ours.sum(), ours.std(ddof=1)], [0, 1], atol=1e-5)
 
@@ -99,6 +139,14 @@ def test_without_negatives_only_they_change():
     assert without == [max(weight, 0.0) for weight in with_them]
 
 
-def test_an_unknown_choice_is_refused():
-    with pytest.raises(InputError, match="keep is 'worst'; expected all or best"):
-        GroupAdvantage(keep="worst")
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("keep", "all or best"),
+        ("baseline", "mean or leave_one_out or none"),
+        ("scale", "group or batch or none"),
+    ],
+)
+def test_an_unknown_choice_is_refused(name, expected):
+    with pytest.raises(InputError, match=f"{name} is 'worst'; expected {expected}"):
+        GroupAdvantage(**{name: "worst"})

@@ -1,4 +1,4 @@
-"""The surrogate by hand, and as supervised fine-tuning; what masking must mean."""
+"""The surrogate and its parts by hand, and as supervised fine-tuning."""
 
 import functools
 
@@ -7,10 +7,29 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from transfer_reasoning.objectives.kl import ESTIMATORS
-from transfer_reasoning.objectives.surrogate import TrainBatch, policy_loss, surrogate
+from tests.objectives.ours import make_surrogate
+from transfer_reasoning.objectives.bound import cispo, clip, sapo
+from transfer_reasoning.objectives.correction import CORRECTIONS, make_correction
+from transfer_reasoning.objectives.kl import DIVERGENCES
+from transfer_reasoning.objectives.ratio import RATIOS, per_sequence
+from transfer_reasoning.objectives.segments import response_sum
+from transfer_reasoning.objectives.surrogate import TrainBatch
 
-CLIP = {"clip_low": 0.2, "clip_high": 0.28}
+NUMBERS = {
+    "clip_low": 0.2,
+    "clip_high": 0.28,
+    "clip_dual": np.inf,
+    "sapo_positive": 1.0,
+    "sapo_negative": 1.05,
+    "correction_min": 0.0,
+    "correction_max": 3.0,
+    "kl_weight": 0.5,
+}
+BOUNDS = {
+    "clip": clip(low=0.2, high=0.28),
+    "cispo": cispo(high=0.28),
+    "sapo": sapo(positive=1.0, negative=1.05),
+}
 # ratio, advantage -> loss, and its gradient by the log-probability
 BY_HAND = [
     (1.0, 1.0, -1.0, -1.0),
@@ -22,6 +41,13 @@ BY_HAND = [
     (0.5, -1.0, 0.8, 0.0),  # clipped below
     (1.5, -1.0, 1.5, 1.5),  # no bound above where it is to become less likely
     (1.5, 0.0, 0.0, 0.0),
+]
+DUAL_BY_HAND = [
+    (1.5, -1.0, 1.5, 1.5),
+    (3.5, -1.0, 3.0, 0.0),  # the most a ratio counts where it is to become less likely
+    (3.5, -2.0, 6.0, 0.0),
+    (3.5, 1.0, -1.28, 0.0),
+    (3.5, 0.0, 0.0, 0.0),
 ]
 
 
@@ -35,7 +61,7 @@ def make_batch(shape, seed=0, **fields) -> TrainBatch:
     batch = TrainBatch(
         tokens_BT=ids,
         positions_BT=ids,
-        segments_BT=ids,
+        segments_BT=ids + 1,
         weight_BT=np.float32(share),
         advantage_BT=np.float32(rng.normal(size=shape)),
         sampler_logprob_BT=logprobs(),
@@ -45,27 +71,90 @@ def make_batch(shape, seed=0, **fields) -> TrainBatch:
     return batch._replace(**fields)
 
 
-@functools.partial(jax.jit, static_argnames=("kl_weight", "kl_estimator", "clip"))
+@functools.partial(jax.jit, static_argnames=("ratio", "bound", "divergence"))
 def loss_and_gradient(
-    logprob, batch, *, kl_weight=0.5, kl_estimator="k3", clip=(0.2, 0.28)
+    logprob, batch, *, divergence="k3", ratio="token", bound="clip", **numbers
 ):
-    value = lambda x: surrogate(
-        x,
-        batch,
-        clip_low=clip[0],
-        clip_high=clip[1],
-        kl_weight=kl_weight,
-        kl_estimator=ESTIMATORS[kl_estimator],
-    )
+    surrogate = make_surrogate(ratio, bound, "none", divergence, NUMBERS | numbers)
+    value = lambda x: surrogate(x, jnp.zeros_like(x), batch)[0]
     return jax.value_and_grad(value)(logprob)
 
 
-@pytest.mark.parametrize(("ratio", "advantage", "loss", "slope"), BY_HAND)
-def test_policy_loss_equals_the_number_by_hand(ratio, advantage, loss, slope):
-    old = jnp.float32(-1.5)
-    value = lambda x: policy_loss(x, old, jnp.float32(advantage), **CLIP)
-    ours = jax.value_and_grad(value)(old + np.float32(np.log(ratio)))
+@pytest.mark.parametrize(
+    ("bound", "ratio", "advantage", "loss", "slope"),
+    [
+        *((BOUNDS["clip"], *row) for row in BY_HAND),
+        *((clip(low=0.2, high=0.28, dual=3.0), *row) for row in DUAL_BY_HAND),
+    ],
+)
+def test_clipped_loss_equals_the_number_by_hand(bound, ratio, advantage, loss, slope):
+    value = lambda x: bound.loss(jnp.exp(x), x, jnp.float32(advantage))
+    ours = jax.value_and_grad(value)(jnp.float32(np.log(ratio)))
     np.testing.assert_allclose(ours, (loss, slope), rtol=1e-6, atol=1e-7)
+
+
+def test_cispo_and_sapo_equal_the_numbers_by_hand():
+    """Log-probability -2. The gate of sapo has slope 1 at ratio 1."""
+    value = lambda bound, ratio, credit: jax.value_and_grad(
+        lambda x: bound.loss(jnp.exp(x + 2 + np.log(ratio)), x, jnp.float32(credit))
+    )(jnp.float32(-2.0))
+    near = functools.partial(np.testing.assert_allclose, rtol=1e-6)
+    near(value(BOUNDS["cispo"], 1.1, 2.0), (2 * 1.1 * 2.0, -1.1 * 2.0))
+    near(value(BOUNDS["cispo"], 5.0, -1.0), (-1.28 * 2.0, 1.28))
+    near(value(BOUNDS["sapo"], 1.0, 3.0), (-2.0 * 3.0, -3.0))
+    gate = 1 / (1 + np.exp(-1.05))
+    near(value(BOUNDS["sapo"], 2.0, -1.0), (4 / 1.05 * gate, 8 * gate * (1 - gate)))
+
+
+def test_a_sequences_ratio_is_its_mean_and_each_token_has_its_own_gradient():
+    """Two responses of a row: means of (0.3, -0.1) and of (0.2, 0.4, 0.9)."""
+    segments = jnp.array([[1, 1, 1, 2, 2, 2, 2, 0]])
+    trained = jnp.array([[0, 1, 1, 0, 1, 1, 1, 0]], bool)
+    log_ratio = jnp.array([[0, 0.3, -0.1, 0, 0.2, 0.4, 0.9, 0]], jnp.float32)
+    value, pull = jax.vjp(lambda x: per_sequence(x, trained, segments), log_ratio)
+    means = np.exp([[0.1] * 3 + [0.5] * 4])
+    np.testing.assert_allclose(value[:, :7], means, rtol=1e-6)
+    (slope,) = pull(jnp.array([[0, 1.0, 0, 0, 0, 2.0, 0, 0]], jnp.float32))
+    by_hand = [0, np.exp(0.1), 0, 0, 0, 2 * np.exp(0.5), 0, 0]
+    np.testing.assert_allclose(slope[0], by_hand, rtol=1e-6)
+
+
+def test_corrections_equal_the_numbers_by_hand():
+    """rho of two responses: (2, 0.25, not known) and (0.5, 0.5), bounds 0.4 and 1.5."""
+    segments = jnp.array([[1, 1, 1, 2, 2]])
+    log_rho = jnp.log(jnp.array([[2, 0.25, np.nan, 0.5, 0.5]]))
+    by_hand = {
+        "none": ([1, 1, 1, 1, 1], []),
+        "token_truncate": ([1.5, 0.4, 1, 0.5, 0.5], [0, 1]),
+        "token_mask": ([0, 0, 1, 0.5, 0.5], [0, 1]),
+        "sequence_truncate": ([0.5, 0.5, 0.5, 0.4, 0.4], [3, 4]),
+        "sequence_mask": ([0.5, 0.5, 0.5, 0, 0], [3, 4]),
+    }
+    assert by_hand.keys() == set(CORRECTIONS)
+    for name, (weights, touched) in by_hand.items():
+        correction = make_correction(name, smallest=0.4, largest=1.5)
+        rho, outside = correction(log_rho, segments)
+        np.testing.assert_allclose(rho[0], weights, rtol=1e-6)
+        assert np.flatnonzero(outside).tolist() == touched
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 17, 64])
+def test_response_sums_equal_a_loop_and_do_not_see_each_other(length):
+    rng = np.random.default_rng(length)
+    for _ in range(5):
+        cuts = rng.random((3, length)) < 0.3
+        cuts[2] = False  # one response as long as the row
+        segments = 1 + np.cumsum(cuts, axis=1)
+        segments[0, length // 2 :] = 0  # padding
+        values = np.float32(rng.normal(size=(3, length)))
+        if length > 2:
+            values[1, segments[1] == segments[1, 0]] = np.nan
+        sums = [
+            [values[row][segments[row] == s].sum() for s in segments[row]]
+            for row in range(3)
+        ]
+        ours = jax.jit(response_sum)(values, segments)
+        np.testing.assert_allclose(ours, sums, rtol=1e-5, atol=1e-6)
 
 
 def test_surrogate_equals_the_numbers_by_hand():
@@ -80,7 +169,7 @@ def test_surrogate_equals_the_numbers_by_hand():
     )
     logprob = jnp.log(jnp.array([[1.1, 3.0, 0.5]]))
     policy = 0.25 * -2.2 + 0.75 * 0.8
-    loss, _ = loss_and_gradient(logprob, batch, kl_weight=0)
+    loss, _ = loss_and_gradient(logprob, batch, kl_weight=0.0)
     np.testing.assert_allclose(loss, policy, rtol=1e-6)
     # k3 of reference / policy = 2 and 1/2
     divergence = 0.25 * (2 - np.log(2) - 1) + 0.75 * (0.5 + np.log(2) - 1)
@@ -88,52 +177,52 @@ def test_surrogate_equals_the_numbers_by_hand():
     np.testing.assert_allclose(loss, policy + 0.1 * divergence, rtol=1e-6)
 
 
-def test_supervised_fine_tuning_is_the_case_of_weight_one():
+@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("bound", ["clip", "cispo"])
+def test_supervised_fine_tuning_is_the_case_of_weight_one(bound, ratio):
     batch = make_batch((3, 8))
     logprob = batch.old_logprob_BT
     batch = batch._replace(advantage_BT=np.ones((3, 8), np.float32))
-    loss, gradient = loss_and_gradient(logprob, batch, kl_weight=0)
+    loss, gradient = loss_and_gradient(
+        logprob, batch, kl_weight=0.0, bound=bound, ratio=ratio
+    )
     supervised = lambda x: -jnp.sum(x * batch.weight_BT)
     np.testing.assert_array_equal(gradient, jax.grad(supervised)(logprob))
-    np.testing.assert_allclose(loss, -batch.weight_BT.sum(), rtol=1e-6)
+    value = {"clip": -batch.weight_BT.sum(), "cispo": supervised(logprob)}[bound]
+    np.testing.assert_allclose(loss, value, rtol=1e-6)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_ratio_is_exactly_one_before_the_first_update(compiled):
+@pytest.mark.parametrize("ratio", RATIOS)
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_before_the_first_update_the_gradient_is_exactly_the_credit(bound, ratio):
+    """The ratio is 1 to the bit, though the old log-probability is the same graph."""
     batch = make_batch((3, 8))
-    own = lambda x: policy_loss(x, jax.lax.stop_gradient(x), batch.advantage_BT, **CLIP)
-    value, pull = jax.vjp(jax.jit(own) if compiled else own, batch.old_logprob_BT)
-    np.testing.assert_array_equal(value, -batch.advantage_BT)
-    np.testing.assert_array_equal(pull(jnp.ones_like(value))[0], -batch.advantage_BT)
+    surrogate = make_surrogate(ratio, bound, "none", "none", NUMBERS | {"kl_weight": 0})
+
+    @jax.jit
+    def run(x):
+        fixed = batch._replace(old_logprob_BT=jax.lax.stop_gradient(x))
+        return jax.grad(surrogate, has_aux=True)(x, jnp.zeros_like(x), fixed)
+
+    gradient, factors = run(batch.sampler_logprob_BT)
+    trained = batch.weight_BT > 0
+    np.testing.assert_array_equal(factors.ratio_BT, trained.astype(np.float32))
+    assert not factors.low_BT.any()
+    assert not factors.high_BT.any()
+    np.testing.assert_array_equal(gradient, -batch.advantage_BT * batch.weight_BT)
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-@pytest.mark.parametrize("garbage", [1e3, -1e3, np.inf, -np.inf, np.nan])
-def test_masked_tokens_are_as_good_as_dropped(estimator, garbage):
-    batch = make_batch((3, 8))
-    logprob = batch.sampler_logprob_BT
-    masked = np.array(batch.weight_BT == 0)
-    spoil = lambda x: np.where(masked, np.float32(garbage), x)
-    spoilt = batch._replace(
-        advantage_BT=spoil(batch.advantage_BT),
-        old_logprob_BT=spoil(batch.old_logprob_BT),
-        reference_logprob_BT=spoil(batch.reference_logprob_BT),
-    )
-    loss, gradient = loss_and_gradient(logprob, batch, kl_estimator=estimator)
-    for new, old in ((spoil(logprob), batch), (logprob, spoilt)):
-        other, slope = loss_and_gradient(new, old, kl_estimator=estimator)
-        assert other == loss
-        np.testing.assert_array_equal(slope, gradient)
-    assert (np.array(gradient)[masked] == 0).all()
-    assert (np.array(gradient)[~masked] != 0).all()
-
-
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("divergence", DIVERGENCES)
+@pytest.mark.parametrize("ratio", RATIOS)
 @pytest.mark.parametrize("far", [-1e4, -100.0, 100.0, 1e4])
-def test_gradients_are_finite_however_far_the_policies_are_apart(estimator, far):
+def test_gradients_are_finite_however_far_the_policies_are_apart(
+    divergence, ratio, far
+):
     batch = make_batch((3, 8))
     logprob = batch.old_logprob_BT + far
-    loss, gradient = loss_and_gradient(logprob, batch, kl_estimator=estimator)
+    loss, gradient = loss_and_gradient(
+        logprob, batch, divergence=divergence, ratio=ratio
+    )
     assert np.isfinite(loss)
     assert np.isfinite(gradient).all()
 
@@ -141,6 +230,7 @@ def test_gradients_are_finite_however_far_the_policies_are_apart(estimator, far)
 def test_bounds_that_are_never_reached_change_nothing():
     batch = make_batch((3, 8))
     logprob = batch.old_logprob_BT + 0.1
-    wide = loss_and_gradient(logprob, batch, clip=(0.9, 9.0))
-    for ours, other in zip(loss_and_gradient(logprob, batch), wide, strict=True):
+    wide = {"clip_low": 0.9, "clip_high": 9.0, "clip_dual": 50.0}
+    pairs = (loss_and_gradient(logprob, batch, **n) for n in ({}, wide))
+    for ours, other in zip(*pairs, strict=True):
         np.testing.assert_array_equal(ours, other)

@@ -108,21 +108,36 @@ def by_prompt_length(problem, reply):
     return Verdict(bool(int(reply.split()[0]) % 2))
 
 
-def test_dynamic_batches_set_groups_of_one_reward_aside():
-    """Up to three draws; the batches are those of single draws at 3 * step + n."""
+def test_dynamic_batches_set_groups_of_one_outcome_aside():
+    """Up to three draws; the batches are those of single draws at 3 * step + n.
+
+    Lengths are punished, so that rewards differ where answers do not (DAPO asks for
+    both a right and a wrong one).
+    """
     step, tries = 2, 3
     plan = dataclasses.replace(PLAN, dynamic_batches=tries)
-    single = make_source(judge=by_prompt_length)
+    single = make_source(judge=by_prompt_length, overlong_buffer=8)
     useful, spare = [], []
     for batch in range(tries):
         if len(useful) < PLAN.problems_per_step:
             for group in single(PARAMS, tries * step + batch):
-                graded = {r.reward for r in group if r.reward is not None}
-                (useful if len(graded) > 1 else spare).append(group)
-    assert spare
+                outcomes = {r.verdict.correct for r in group} - {None}
+                (useful if len(outcomes) == 2 else spare).append(group)
+            assert single.counts == {
+                "groups_drawn": 3,
+                "groups_dropped": 0,
+                "groups_filled": 0,
+            }
+    assert any(len({r.reward for r in group} - {None}) > 1 for group in spare)
     assert useful
-    chosen = make_source(plan=plan, judge=by_prompt_length)(PARAMS, step)
-    assert chosen == (useful + spare)[: PLAN.problems_per_step]
+    chosen = make_source(plan=plan, judge=by_prompt_length, overlong_buffer=8)
+    assert chosen(PARAMS, step) == (useful + spare)[: PLAN.problems_per_step]
+    drawn = len(useful) + len(spare)
+    assert chosen.counts == {
+        "groups_drawn": drawn,
+        "groups_dropped": drawn - PLAN.problems_per_step,
+        "groups_filled": max(0, PLAN.problems_per_step - len(useful)),
+    }
 
 
 def test_dynamic_batches_fill_a_step_even_where_nothing_can_be_learnt():
@@ -130,6 +145,11 @@ def test_dynamic_batches_fill_a_step_even_where_nothing_can_be_learnt():
     for said in (True, False, None):
         source = make_source(plan=plan, judge=lambda *_, said=said: Verdict(said))
         assert [len(group) for group in source(PARAMS, 0)] == [4, 4, 4]
+        assert source.counts == {
+            "groups_drawn": 6,
+            "groups_dropped": 3,
+            "groups_filled": 3,
+        }
 
 
 def test_what_cannot_be_sampled_for_training_is_refused():

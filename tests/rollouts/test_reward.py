@@ -26,3 +26,5 @@ def test_the_last_tokens_of_the_budget_cost_up_to_one_point(length, penalty):
     assert reward(RIGHT, length, 10) == 1.0 - penalty
     assert reward(WRONG, length, 10) == -1.0 - penalty
     assert Reward()(RIGHT, length, 10) == 1.0
+    heavy = Reward(overlong_buffer=4, overlong_factor=0.5)
+    assert heavy(RIGHT, length, 10) == 1.0 - 0.5 * penalty

@@ -1,11 +1,19 @@
-"""One small model's training data, and the gradient as the papers write it."""
+"""One small model's training data, and a step as the papers write it.
+
+The model is run densely, one response a row, with the whole vocabulary's scores; how
+the loss depends on the log-probabilities is `objectives.reference`, which is NumPy. So
+a step here shares with ours only the model's forward pass.
+"""
 
 import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tests.objectives import reference
+from tests.objectives.reference import Data, Setting
 from tests.tiny import TINY, random_rollouts
 from transfer_reasoning.model.decoder import forward, head_table
 from transfer_reasoning.model.score import logits
@@ -13,11 +21,19 @@ from transfer_reasoning.types import Weighted
 
 CONFIG = dataclasses.replace(TINY, num_layers=2)
 LENGTH = 24
+RATE, MOMENTUM = 0.5, 0.9
 ROLLOUTS = random_rollouts(CONFIG, 16)
 CREDIT = [1.0, -0.5, 0.0, 2.0] * 4
 ITEMS = [Weighted(r, w) for r, w in zip(ROLLOUTS, CREDIT, strict=True)]
-CLIP = {"clip_low": 0.02, "clip_high": 0.03}
-KL_WEIGHT = 0.2
+
+
+class Dense(NamedTuple):
+    """Of every response token, [R, T] from the response's start: float32 numbers."""
+
+    logprob: np.ndarray
+    entropy: np.ndarray
+    kl: np.ndarray
+    reference: np.ndarray
 
 
 def as_numpy(tree):
@@ -25,53 +41,121 @@ def as_numpy(tree):
     return jax.tree.map(np.array, tree)
 
 
-def rows_of(items):
-    """One response a row, as plain arrays: tokens, which are trained on, credit.
+def with_sampler_logprobs(params, items=ITEMS, *, far=0.125):
+    """`items` as a sampler would give them, which is `far` off at one token."""
+    dense = run_dense(params, params, items)
+    given = []
+    for row, item in enumerate(items):
+        logprobs = dense.logprob[row, : len(item.rollout.response)].tolist()
+        logprobs[0] += far * (row == 0)
+        rollout = dataclasses.replace(item.rollout, logprobs=tuple(logprobs))
+        given.append(Weighted(rollout, item.weight))
+    return given
+
+
+def run_dense(params, reference_params, items) -> Dense:
+    """Log-probabilities and entropies of the responses, and KL to another model."""
+    tokens, index = _rows(items)
+    found = _dense(params, reference_params, tokens)
+    align = lambda x: np.take_along_axis(np.array(x)[: len(items)], index, axis=1)
+    return Dense(*map(align, found))
+
+
+class Plain:
+    """SGD with momentum on the plain formulas."""
+
+    def __init__(self, params, reference_params):
+        self.params = as_numpy(params)
+        self.reference = as_numpy(reference_params)
+        self.trace = jax.tree.map(np.zeros_like, self.params)
+
+    def dense(self, items) -> Dense:
+        """What the weights make of the responses."""
+        return run_dense(self.params, self.reference, items)
+
+    def gradient(self, items, setting: Setting, old=None):
+        """The gradient by the weights, and the data it is of.
+
+        `old`: log-probabilities under the policy that the step began with.
+        """
+        data = data_of(items, self.dense(items), old)
+        tokens, index = _rows(items)
+        by_token = np.zeros((2, *tokens.shape))
+        slopes = reference.gradients(data, setting)
+        for rows, slope in zip(by_token, slopes, strict=True):
+            inside = np.where(data.inside, slope, 0.0)
+            np.put_along_axis(rows[: len(items)], index, inside, axis=1)
+        pulled = _pull(self.params, self.reference, tokens, *np.float32(by_token))
+        return as_numpy(pulled), data
+
+    def update(self, items, setting: Setting, old=None) -> Data:
+        """Move once; returns what the gradient was taken from."""
+        gradient, data = self.gradient(items, setting, old)
+        self.trace = jax.tree.map(
+            lambda t, g: np.float32(MOMENTUM) * t + g, self.trace, gradient
+        )
+        self.params = jax.tree.map(
+            lambda p, t: p - np.float32(RATE) * t, self.params, self.trace
+        )
+        return data
+
+
+def data_of(items, dense: Dense, old=None) -> Data:
+    """Items and what the model makes of them, as the reference takes it."""
+    sampler = np.full(dense.logprob.shape, np.nan)
+    for row, item in enumerate(items):
+        if item.rollout.logprobs is not None:
+            sampler[row, : len(item.rollout.response)] = item.rollout.logprobs
+    return Data(
+        logprob=np.float64(dense.logprob),
+        old=None if old is None else np.float64(old),
+        sampler=sampler,
+        reference=np.float64(dense.reference),
+        exact_kl=np.float64(dense.kl),
+        lengths_R=np.array([len(item.rollout.response) for item in items]),
+        truncated_R=np.array([i.rollout.finish_reason == "length" for i in items]),
+        advantage_R=np.array([item.weight for item in items]),
+    )
+
+
+def _rows(items):
+    """Tokens, one response a row, and where the response's tokens stand in it.
 
     Always as many rows as there are ROLLOUTS, so that nothing compiles twice.
     """
     tokens = np.zeros((len(ROLLOUTS), LENGTH), np.int32)
-    trained = np.zeros((len(ROLLOUTS), LENGTH), bool)
-    credit = np.zeros((len(ROLLOUTS), 1), np.float32)
+    starts = np.array([len(item.rollout.prompt) for item in items])
     for row, item in enumerate(items):
-        credit[row] = item.weight
-        prompt, response = item.rollout.prompt, item.rollout.response
-        end = len(prompt) + len(response)
-        tokens[row, :end] = prompt + response
-        trained[row, len(prompt) : end] = True
-    return tokens, trained, credit
+        whole = item.rollout.prompt + item.rollout.response
+        tokens[row, : len(whole)] = whole
+    return tokens, (starts[:, None] + np.arange(LENGTH)) % LENGTH
+
+
+def _columns(params, reference_params, tokens):
+    positions = jnp.broadcast_to(jnp.arange(LENGTH), tokens.shape)
+
+    def scores(weights):
+        hidden = forward(
+            weights, tokens, positions, jnp.ones_like(tokens), config=CONFIG
+        ).hidden_BTD
+        every = logits(hidden, head_table(weights, CONFIG))[:, :-1]
+        return jax.nn.log_softmax(jnp.pad(every, ((0, 0), (1, 0), (0, 0))))
+
+    own, other = scores(params), jax.lax.stop_gradient(scores(reference_params))
+    pick = lambda x: jnp.take_along_axis(x, tokens[..., None], axis=-1)[..., 0]
+    total = lambda x: jnp.sum(jnp.exp(own) * x, axis=-1)
+    return pick(own), -total(own), total(own - other), pick(other)
 
 
 @jax.jit
-def plain(params, tokens, trained, credit, several, old, reference):
-    """The gradient as the papers write it, a token's share 1 / all tokens.
-
-    It is -w log p, or with `several` updates clipped ratios and k3.
-    """
-
-    def loss(params):
-        positions = jnp.broadcast_to(jnp.arange(LENGTH), tokens.shape)
-        hidden = forward(
-            params, tokens, positions, jnp.ones_like(tokens), config=CONFIG
-        ).hidden_BTD
-        scores = jax.nn.log_softmax(logits(hidden, head_table(params, CONFIG)))[:, :-1]
-        logprob = jnp.take_along_axis(scores, tokens[:, 1:, None], axis=-1)[..., 0]
-        logprob = jnp.pad(logprob, ((0, 0), (1, 0)))
-        low, high = 1 - CLIP["clip_low"], 1 + CLIP["clip_high"]
-        ratio = jnp.exp(logprob - old)
-        bounded = jnp.minimum(ratio * credit, jnp.clip(ratio, low, high) * credit)
-        difference = reference - logprob
-        k3 = jnp.exp(difference) - difference - 1
-        losses = jnp.where(several, KL_WEIGHT * k3 - bounded, -credit * logprob)
-        outside = ((ratio < low) | (ratio > high)) & trained
-        loss = jnp.where(trained, losses, 0.0).sum() / trained.sum()
-        return loss, (logprob, outside.sum() / trained.sum())
-
-    return jax.grad(loss, has_aux=True)(params)
+def _dense(params, reference_params, tokens):
+    return _columns(params, reference_params, tokens)
 
 
-def plain_gradient(params, items, *several):
-    """`several`: old and reference log-probabilities, where there are such."""
-    unused = [np.zeros((len(ROLLOUTS), LENGTH), np.float32)] * 2
-    given = several or unused
-    return as_numpy(plain(params, *rows_of(items), bool(several), *given))
+@jax.jit
+def _pull(params, reference_params, tokens, by_logprob, by_kl):
+    def value(params):
+        logprob, _, kl, _ = _columns(params, reference_params, tokens)
+        return jnp.sum(logprob * by_logprob) + jnp.sum(kl * by_kl)
+
+    return jax.grad(value)(params)

@@ -98,6 +98,12 @@ def test_every_step_compares_sampler_and_trainer(run):
     assert said == [f"{step}/{NUM_STEPS}" for step in range(1, NUM_STEPS + 1)]
 
 
+def test_every_step_counts_the_groups_it_drew(run):
+    for row in read_log(run[0]):
+        counts = [row[f"groups_{what}"] for what in ("drawn", "dropped", "filled")]
+        assert counts == [PLAN.problems_per_step, 0, 0]
+
+
 def test_the_policy_moved_and_the_log_has_each_steps_own_rate(run):
     rows = read_log(run[0])
     assert max(row["grad_norm"] for row in rows) > 0.01
@@ -160,6 +166,11 @@ def test_means_of_rollouts_equal_the_numbers_by_hand():
     assert metrics["response_tokens"] == 3.0
     np.testing.assert_allclose(metrics["reward"], 0.5 / 3)
     assert math.isnan(rollout_metrics([groups[0][1:]])["reward"])
+    broken = [
+        [*groups[0], Rollout((1,), (2,), math.nan), Rollout((1,), (2,), math.inf)]
+    ]
+    assert rollout_metrics(broken)["ungraded"] == 0.75
+    assert rollout_metrics(broken)["reward"] == 1.0
 
 
 @pytest.mark.parametrize(

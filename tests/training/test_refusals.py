@@ -3,14 +3,14 @@
 import pytest
 
 from configs import scales
-from launch import levers, train
+from launch import combinations, levers, train
 from launch.build import Loaded
 from transfer_reasoning.runtime.progress import Lines
 from transfer_reasoning.runtime.records import write_jsonl
 from transfer_reasoning.small_suite.corpus import base_corpus
 from transfer_reasoning.small_suite.tokenizer import train_tokenizer
 from transfer_reasoning.text import Text
-from transfer_reasoning.types import InputError
+from transfer_reasoning.types import InputError, Rollout
 
 
 def make_config(**changes):
@@ -35,15 +35,80 @@ def make_config(**changes):
             "config.credit.kind is 'grpo'; expected one of uniform",
         ),
         ("credit.keep", "worst", "keep is 'worst'; expected all or best"),
+        ("credit.baseline", "median", "baseline is 'median'; expected mean or leave"),
+        ("credit.scale", "mad", "scale is 'mad'; expected group or batch or none"),
         ("objective.kl_weight", -0.1, "kl_weight is -0.1; expected 0 or more"),
         ("objective.kl_estimator", "k4", "kl_estimator is 'k4'; expected one of k1"),
         ("objective.normaliser", "sum", "normaliser is 'sum'; expected one of token"),
+        ("objective.kl_place", "both", "kl_place is 'both'; expected one of loss, rew"),
+        ("objective.ratio", "group", "ratio is 'group'; expected one of token, seq"),
+        ("objective.bound", "hard", "bound is 'hard'; expected one of clip, cispo"),
+        ("objective.correction", "tis", "correction is 'tis'; expected one of none, t"),
     ],
 )
 def test_a_setting_that_cannot_work_is_named(tmp_path, field, value, message):
     with pytest.raises(InputError, match=message):
         train.run(make_config(**{field: value}), tmp_path, Lines())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"source.kind": "offline"},
+            "kl_place is reward and source.kind offline; expected on_policy",
+        ),
+        (
+            {"credit.kind": "uniform"},
+            "kl_place is reward and credit.kind uniform; expected group_advantage",
+        ),
+        (
+            {"objective.kl_estimator": "exact"},
+            "kl_place is reward and kl_estimator exact; expected k1, k2 or k3",
+        ),
+        (
+            {"objective.clip_dual": 3.0, "objective.bound": "sapo"},
+            "clip_dual is 3.0 and bound sapo; expected bound clip, or clip_dual 0",
+        ),
+        (
+            {"objective.correction_min": 3.0},
+            "correction_min is 3.0 and correction_max 3.0; expected the first to be",
+        ),
+        (
+            {"source.samples": 1},
+            "source.samples is 1 and credit.kind group_advantage; expected 2 or more",
+        ),
+    ],
+)
+def test_levers_that_do_not_go_together_are_named(tmp_path, changes, message):
+    fitting = {
+        "source.kind": "on_policy",
+        "credit.kind": "group_advantage",
+        "objective.kl_weight": 0.1,
+        "objective.kl_place": "reward",
+    }
+    combinations.check_train(make_config(**fitting))
+    # A group of one has its reward for an advantage where no mean is taken.
+    alone = {"source.samples": 1, "credit.baseline": "none"}
+    combinations.check_train(make_config(**fitting, **alone))
+    with pytest.raises(InputError, match=message):
+        train.run(make_config(**fitting | changes), tmp_path, Lines())
+    assert not list(tmp_path.iterdir())
+
+
+def test_offline_rows_must_say_what_their_weights_are_taken_over():
+    weighed = {"objective.correction": "token_truncate"}
+    config = make_config(**weighed, **{"source.as_drawn": True})
+    plain = [[Rollout((1,), (2,))]]
+    with pytest.raises(
+        InputError, match=r"no row of problems\.jsonl has logprobs; exp"
+    ):
+        combinations.check_logprobs(config, plain)
+    combinations.check_logprobs(config, [*plain, [Rollout((1,), (2,), None, (-0.5,))]])
+    combinations.check_logprobs(make_config(), plain)
+    with pytest.raises(InputError, match=r"source\.as_drawn is False; expected True"):
+        combinations.check_logprobs(make_config(**weighed), plain)
 
 
 def test_rows_must_hold_the_longest_prompt_with_a_whole_response(tmp_path):

@@ -4,17 +4,35 @@ Sequences are placed first-fit into rows, rows are cut into microbatches of one 
 How many microbatches an update has may vary: nothing recompiles, and an update costs
 what its tokens cost. A response of weight 0 changes no gradient unless a KL term asks
 for it, so it may be left out; it still counts in the mean.
+
+A token's share of the objective depends on all responses of the update, so it is
+settled here, before there are microbatches and devices:
+
+    token_mean      1 / all response tokens (DAPO, arXiv 2503.14476)
+    sequence_mean   1 / (responses * tokens of its response) (GRPO, arXiv 2402.03300)
+    sequence_sum    1 / responses (LUSPO, arXiv 2602.05261)
+    constant        1 / (responses * budget) (Dr. GRPO, arXiv 2503.20783)
+
+An empty response is a response: it counts in their number and adds nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from transfer_reasoning.objectives.surrogate import TrainBatch
-from transfer_reasoning.types import InputError, Weighted
+from transfer_reasoning.types import InputError, Rollout, Weighted
 
-NORMALISERS = ("token_mean", "sequence_mean", "constant")
+# (tokens of each response, budget of one) -> share of each one's tokens.
+NORMALISERS: dict[str, Callable[[Sequence[int], int], list[float]]] = {
+    "token_mean": lambda sizes, _: [1.0 / max(1, sum(sizes)) for _ in sizes],
+    "sequence_mean": lambda sizes, _: [
+        1.0 / (len(sizes) * max(1, size)) for size in sizes
+    ],
+    "sequence_sum": lambda sizes, _: [1.0 / len(sizes) for _ in sizes],
+    "constant": lambda sizes, budget: [1.0 / (len(sizes) * budget) for _ in sizes],
+}
 
 
 def pack(
@@ -23,20 +41,25 @@ def pack(
     rows: int,
     length: int,
     normaliser: str = "token_mean",
+    budget: int | None = None,
     keep_unweighted: bool = False,
 ) -> list[TrainBatch]:
     """Microbatches of shape [rows, length] that together are one update.
 
     Args:
-        normaliser: what a token's share of the objective is: "token_mean" 1 / all
-            response tokens (DAPO), "sequence_mean" 1 / (responses * own length) (GRPO),
-            "constant" 1 / (responses * length) (Dr. GRPO).
+        normaliser: one of `NORMALISERS`.
+        budget: the most tokens a response may have, for "constant"; None: `length`.
         keep_unweighted: keep responses of weight 0, for a KL term.
 
     Raises:
         InputError: a sequence is longer than a row, or has no prompt to start from.
     """
-    shares = _shares(weighted, length, normaliser)
+    if normaliser not in NORMALISERS:
+        raise InputError(
+            f"normaliser is {normaliser!r}; expected one of {', '.join(NORMALISERS)}"
+        )
+    sizes = [len(item.rollout.response) for item in weighted]
+    shares = NORMALISERS[normaliser](sizes, length if budget is None else budget)
     kept = [
         (item, share)
         for item, share in zip(weighted, shares, strict=True)
@@ -47,7 +70,7 @@ def pack(
             "a prompt is empty; expected at least one token: a response's first token"
             " is predicted from the token before it"
         )
-    placed = _first_fit([_size(item) for item, _ in kept], length)
+    placed = _first_fit([_size(item.rollout) for item, _ in kept], length)
     count = -(-(1 + max((row for row, _ in placed), default=-1)) // rows)
     batches = [_empty(rows, length) for _ in range(count)]
     segments: dict[int, int] = {}
@@ -57,22 +80,38 @@ def pack(
     return batches
 
 
-def _shares(weighted: Sequence[Weighted], length: int, normaliser: str) -> list[float]:
-    """Weight of one response token in the objective, per response."""
-    sizes = [len(item.rollout.response) for item in weighted]
-    if normaliser == "token_mean":
-        return [1.0 / max(1, sum(sizes))] * len(sizes)
-    if normaliser == "sequence_mean":
-        return [1.0 / (len(sizes) * max(1, size)) for size in sizes]
-    if normaliser == "constant":
-        return [1.0 / (len(sizes) * length)] * len(sizes)
-    raise InputError(
-        f"normaliser is {normaliser!r}; expected one of {', '.join(NORMALISERS)}"
+def unpack(
+    values: Sequence[np.ndarray], rollouts: Sequence[Rollout]
+) -> list[np.ndarray]:
+    """Of arrays shaped as the microbatches of these rollouts, each response's part.
+
+    The rollouts are all that was packed, in its order; an empty response was not, and
+    has an empty part.
+    """
+    there = [rollout for rollout in rollouts if rollout.response]
+    rows = [row for batch in values for row in batch]
+    placed = _first_fit([_size(r) for r in there], len(rows[0]) if rows else 0)
+    splits = [
+        start + len(r.prompt) for r, (_, start) in zip(there, placed, strict=True)
+    ]
+    parts = iter(
+        rows[row][split : split + len(rollout.response)]
+        for rollout, (row, _), split in zip(there, placed, splits, strict=True)
     )
+    nothing = np.zeros(0, np.float32)
+    return [next(parts) if rollout.response else nothing for rollout in rollouts]
 
 
-def _size(item: Weighted) -> int:
-    return len(item.rollout.prompt) + len(item.rollout.response)
+def without_truncated(weighted: Sequence[Weighted]) -> list[Weighted]:
+    """What ended by itself: DAPO's overlong filtering.
+
+    A response cut off by its budget is out of the loss and of every denominator.
+    """
+    return [item for item in weighted if item.rollout.finish_reason != "length"]
+
+
+def _size(rollout: Rollout) -> int:
+    return len(rollout.prompt) + len(rollout.response)
 
 
 def _first_fit(sizes: Sequence[int], length: int) -> list[tuple[int, int]]:

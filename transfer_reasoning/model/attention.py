@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from transfer_reasoning.model.products import alone
 from transfer_reasoning.shapes import bucket
 
 # Finite, so that a query with nothing to attend to (padding) is no NaN; it gets zeros.
@@ -176,7 +177,7 @@ def _attend_block(query_BKQE, key_BKSE, value_BKSE, mask_BTS) -> _Block:
 def _attend_rows_backward(saved, slope_BTHE):
     key_BKTE, value_BKTE, blocks = saved
     bounds = _bounds(slope_BTHE.shape[1])
-    slopes, key_slope, value_slope = [], 0.0, 0.0
+    slopes, key_parts, value_parts = [], [], []
     for (start, stop), block in zip(bounds, blocks, strict=True):
         query_part, *parts = _block_slopes(
             block,
@@ -187,11 +188,12 @@ def _attend_rows_backward(saved, slope_BTHE):
         slopes.append(_unfold(query_part, stop - start).astype(slope_BTHE.dtype))
         beyond = ((0, 0), (0, 0), (0, slope_BTHE.shape[1] - stop), (0, 0))
         key_part, value_part = (jnp.pad(part, beyond) for part in parts)
-        key_slope, value_slope = key_slope + key_part, value_slope + value_part
+        key_parts.append(key_part)
+        value_parts.append(value_part)
     return (
         jnp.concatenate(slopes, axis=1),
-        key_slope.astype(key_BKTE.dtype),
-        value_slope.astype(value_BKTE.dtype),
+        sum(key_parts[1:], key_parts[0]).astype(key_BKTE.dtype),
+        sum(value_parts[1:], value_parts[0]).astype(value_BKTE.dtype),
         None,
     )
 
@@ -205,8 +207,8 @@ def _block_slopes(block: _Block, slope_BKQE, key_BKSE, value_BKSE):
     weight_slope_BKQS = _product("BKQE,BKSE->BKQS", slope_BKQE, value_BKSE)
     scale = slope_BKQE.shape[-1] ** -0.5
     score_slope_BKQS = block.weights_BKQS * (weight_slope_BKQS - inner_BKQ1) * scale
-    score_slope_BKQS = _alone(score_slope_BKQS.astype(dtype))
-    turned = lambda x_BKQS: _alone(x_BKQS.swapaxes(2, 3))
+    score_slope_BKQS = alone(score_slope_BKQS.astype(dtype))
+    turned = lambda x_BKQS: alone(x_BKQS.swapaxes(2, 3))
     return (
         _product("BKQS,BKSE->BKQE", score_slope_BKQS, key_BKSE),
         _product("BKSQ,BKQE->BKSE", turned(score_slope_BKQS), block.query_BKQE),
@@ -235,7 +237,7 @@ def _fold(x_BTHE: jax.Array, kv_heads: int) -> jax.Array:
     batch, length, heads, size = x_BTHE.shape
     x_BTKRE = x_BTHE.reshape(batch, length, kv_heads, heads // kv_heads, size)
     folded = x_BTKRE.transpose(0, 2, 3, 1, 4).reshape(batch, kv_heads, -1, size)
-    return _alone(folded)
+    return alone(folded)
 
 
 def _unfold(x_BKQE: jax.Array, length: int) -> jax.Array:
@@ -247,9 +249,3 @@ def _unfold(x_BKQE: jax.Array, length: int) -> jax.Array:
 
 def _product(spec: str, left: jax.Array, right: jax.Array) -> jax.Array:
     return jnp.einsum(spec, left, right, preferred_element_type=jnp.float32)
-
-
-def _alone(x: jax.Array) -> jax.Array:
-    """`x`, not fused into what reads it: there XLA's CPU backend would turn or compute
-    it element by element, at a tenth of the speed of a copy."""
-    return jax.lax.optimization_barrier(x)

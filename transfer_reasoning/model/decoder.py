@@ -74,18 +74,13 @@ class RMSNorm(nnx.Module):
 
 
 def _contract(x: jax.Array, *weights: nnx.Param, count: int = 1) -> list[jax.Array]:
-    """The last `count` axes of `x` [B, T, ...] against the first ones of each weight.
-
-    Written as matrix products of [B*T, ...]: XLA's CPU backend runs the backward pass
-    of the batched form at half the rate.
-    """
+    """The last `count` axes of `x` [B, T, ...] against the first of each weight."""
     inner = math.prod(x.shape[2:])
     matrices = tuple(weight[...].reshape(inner, -1) for weight in weights)
+    found = products(x.reshape(*x.shape[:2], inner), matrices)
     return [
         product.reshape(*x.shape[:2], *weight[...].shape[count:])
-        for product, weight in zip(
-            products(x.reshape(-1, inner), matrices), weights, strict=True
-        )
+        for product, weight in zip(found, weights, strict=True)
     ]
 
 

@@ -1,42 +1,85 @@
-"""Products of activations with weights, and their derivatives."""
+"""Products of activations with weights, and their derivatives, as each backend likes.
+
+Activations are [B, T, ...]. XLA's CPU backend runs products of a batch at half the rate
+of plain matrix products, and the library behind those takes a turned operand at half to
+two thirds of its speed; so there positions are one axis, and operands are turned first.
+Elsewhere the axes stay apart, because they may live on different mesh axes.
+"""
 
 import jax
 import jax.numpy as jnp
 
 
 @jax.custom_vjp
-def products(x_XI: jax.Array, weights: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-    """`x` [X, I] times each weight [I, O], in the dtype of `x`.
+def products(x_BTI: jax.Array, weights: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    """`x` [B, T, I] times each weight [I, O], in the dtype of `x`.
 
     Weights may be float32 where `x` is bfloat16; their derivatives are then float32
     sums that were never rounded to bfloat16.
     """
-    return tuple(x_XI @ weight_IO.astype(x_XI.dtype) for weight_IO in weights)
+    return tuple(times(x_BTI, w_IO) for w_IO in weights)
 
 
-def _forward(x_XI, weights):
-    return products(x_XI, weights), (x_XI, weights)
+def _forward(x_BTI, weights):
+    return products(x_BTI, weights), (x_BTI, weights)
 
 
 def _backward(saved, slopes):
-    x_XI, weights = saved
-    x_slope_XI = sum(
-        slope_XO @ weight_IO.astype(x_XI.dtype).T
-        for slope_XO, weight_IO in zip(slopes, weights, strict=True)
-    )
-    turned_IX = _turned(x_XI)
-    weight_slopes = tuple(
-        jnp.matmul(turned_IX, slope_XO, preferred_element_type=weight_IO.dtype)
-        for slope_XO, weight_IO in zip(slopes, weights, strict=True)
-    )
-    return x_slope_XI, weight_slopes
+    x_BTI, weights = saved
+    parts = [times_turned(s, w_IO) for s, w_IO in zip(slopes, weights, strict=True)]
+    return sum(parts[1:], parts[0]), outer(x_BTI, slopes)
 
 
 products.defvjp(_forward, _backward)
 
 
-def _turned(x: jax.Array) -> jax.Array:
-    """The transpose. On CPU it is made once and for all, because XLA's library for
-    products there takes a transposed operand at half to two thirds of the speed."""
-    alone = lambda x: jax.lax.optimization_barrier(x.T)
-    return jax.lax.platform_dependent(x, cpu=alone, default=jnp.transpose)
+def times(x_BTI: jax.Array, weight_IO: jax.Array, dtype=None) -> jax.Array:
+    """`x` times a weight, [B, T, O] in `dtype` or that of `x`."""
+
+    def plain(x, w):
+        product = jnp.matmul(_rows(x), w, preferred_element_type=dtype)
+        return product.reshape(*x.shape[:-1], -1)
+
+    apart = lambda x, w: jnp.einsum("BTI,IO->BTO", x, w, preferred_element_type=dtype)
+    weight_IO = weight_IO.astype(x_BTI.dtype)
+    return jax.lax.platform_dependent(x_BTI, weight_IO, cpu=plain, default=apart)
+
+
+def times_turned(x_BTO: jax.Array, weight_IO: jax.Array, dtype=None) -> jax.Array:
+    """`x` times the transpose of a weight, [B, T, I] in `dtype` or that of `x`."""
+
+    def plain(x, w):
+        product = jnp.matmul(_rows(x), w.T, preferred_element_type=dtype)
+        return product.reshape(*x.shape[:-1], -1)
+
+    apart = lambda x, w: jnp.einsum("BTO,IO->BTI", x, w, preferred_element_type=dtype)
+    weight_IO = weight_IO.astype(x_BTO.dtype)
+    return jax.lax.platform_dependent(x_BTO, weight_IO, cpu=plain, default=apart)
+
+
+def outer(x_BTI: jax.Array, ys: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    """The sum over rows and positions of x y for each `y` [B, T, O], float32 [I, O]."""
+
+    def plain(x, ys):
+        turned_IX = alone(_rows(x).T)
+        add = lambda y: jnp.matmul(
+            turned_IX, _rows(y), preferred_element_type=jnp.float32
+        )
+        return tuple(add(y) for y in ys)
+
+    def apart(x, ys):
+        add = lambda y: jnp.einsum(
+            "BTI,BTO->IO", x, y, preferred_element_type=jnp.float32
+        )
+        return tuple(add(y) for y in ys)
+
+    return jax.lax.platform_dependent(x_BTI, ys, cpu=plain, default=apart)
+
+
+def alone(x: jax.Array) -> jax.Array:
+    """`x`, kept from being folded into what reads it."""
+    return jax.lax.optimization_barrier(x)
+
+
+def _rows(x: jax.Array) -> jax.Array:
+    return x.reshape(-1, x.shape[-1])

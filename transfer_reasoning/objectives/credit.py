@@ -1,8 +1,8 @@
 """Credit: what weight w(x, y) a response gets from its grade. The second lever.
 
 Each function takes the groups of a step (responses to one prompt) and returns one
-weight per response. A response that could not be graded gets weight 0 and is left out
-of its group's mean: it is neither right nor wrong.
+weight per response. A reward that is missing, nan or infinite is no grade: its response
+is neither right nor wrong, gets weight 0 and is left out of every mean and deviation.
 """
 
 import dataclasses
@@ -18,71 +18,127 @@ Credit = Callable[[Sequence[Group]], list[Weighted]]
 
 
 def uniform(groups: Sequence[Group]) -> list[Weighted]:
-    """Every response counts 1: supervised fine-tuning on what the source gives."""
+    """Every response counts 1: supervised fine-tuning on what the source gives.
+
+    No grade is looked at.
+    """
     return [Weighted(rollout, 1.0) for group in groups for rollout in group]
 
 
 def positives_only(groups: Sequence[Group]) -> list[Weighted]:
-    """Right answers count 1, all others 0: rejection sampling."""
-    return [
-        Weighted(rollout, float(rollout.reward is not None and rollout.reward > 0))
-        for group in groups
-        for rollout in group
-    ]
+    """Right answers (a reward above 0) count 1, all others 0: rejection sampling."""
+    return _by_grade(groups, right=1.0, wrong=0.0)
+
+
+def signs(groups: Sequence[Group]) -> list[Weighted]:
+    """Right answers count 1, wrong ones -1: a negative gradient without a baseline."""
+    return _by_grade(groups, right=1.0, wrong=-1.0)
+
+
+def _by_grade(groups: Sequence[Group], right: float, wrong: float) -> list[Weighted]:
+    def weight(grade: float | None) -> float:
+        return 0.0 if grade is None else right if grade > 0 else wrong
+
+    return [Weighted(r, weight(r.grade)) for group in groups for r in group]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GroupAdvantage:
-    """The reward against its group's mean (GRPO, arXiv 2402.03300).
+    """(reward - baseline) / scale, by default that of GRPO (arXiv 2402.03300).
 
     Attributes:
-        divide_by_std: also divide by the group's standard deviation (n - 1); off is
-            Dr. GRPO (arXiv 2503.20783).
+        baseline: "mean" of the group; "leave_one_out", the mean of the group's other
+            responses (RLOO, arXiv 2402.14740); "none".
+        scale: "group", the group's standard deviation (n - 1) + 1e-6; "batch", that of
+            all rewards of the step (arXiv 2508.08221); "none" (Dr. GRPO, arXiv
+            2503.20783).
         keep: "all" responses, or "best": the first of highest reward, as the paper's
             off-policy RL does.
         negatives: keep negative weights; off separates credit assignment from the
             negative gradient.
+
+    Equal rewards have exactly no advantage over their mean, and so has a group of one.
+    Without a baseline the reward itself is the advantage, also of a group of one. Where
+    a deviation is 0 or of less than two rewards, nothing is divided.
     """
 
-    divide_by_std: bool = True
+    baseline: str = "mean"
+    scale: str = "group"
     keep: str = "all"
     negatives: bool = True
 
     def __post_init__(self) -> None:
-        if self.keep not in ("all", "best"):
-            raise InputError(f"keep is {self.keep!r}; expected all or best")
+        for name, value, options in (
+            ("baseline", self.baseline, BASELINES),
+            ("scale", self.scale, SCALES),
+            ("keep", self.keep, ("all", "best")),
+        ):
+            if value not in options:
+                raise InputError(
+                    f"credit.{name} is {value!r}; expected {' or '.join(options)}"
+                )
 
     def __call__(self, groups: Sequence[Group]) -> list[Weighted]:
-        return [weighted for group in groups for weighted in self._group(group)]
-
-    def _group(self, group: Group) -> list[Weighted]:
-        rewards = [rollout.reward for rollout in group]
-        weights = group_advantages(rewards, divide_by_std=self.divide_by_std)
-        if not self.negatives:
-            weights = np.maximum(weights, 0.0)
-        if self.keep == "best":
-            graded = [-np.inf if reward is None else reward for reward in rewards]
-            weights = np.where(np.arange(len(group)) == np.argmax(graded), weights, 0.0)
+        rewards = [_rewards(group) for group in groups]
+        deviation = _deviation(np.concatenate([[], *rewards]))
         return [
             Weighted(rollout, float(weight))
-            for rollout, weight in zip(group, weights, strict=True)
+            for group, values in zip(groups, rewards, strict=True)
+            for rollout, weight in zip(
+                group, self._weights(values, deviation), strict=True
+            )
         ]
 
+    def _weights(self, rewards: np.ndarray, batch_deviation: float) -> np.ndarray:
+        weights = BASELINES[self.baseline](rewards)
+        weights = weights / SCALES[self.scale](rewards, batch_deviation)
+        weights = np.where(np.isnan(rewards), 0.0, weights)
+        if not self.negatives:
+            weights = np.maximum(weights, 0.0)
+        if self.keep == "best" and len(rewards):
+            best = np.argmax(np.where(np.isnan(rewards), -np.inf, rewards))
+            weights = np.where(np.arange(len(rewards)) == best, weights, 0.0)
+        return weights
 
-def group_advantages(
-    rewards: Sequence[float | None], *, divide_by_std: bool
-) -> np.ndarray:
-    """(r - mean) / (std + 1e-6) of a group, float64.
 
-    Equal rewards give exact zeros (the mean of equal floats can differ from them by a
-    rounding, which the small denominator would blow up), and so does a group of one.
+def over_mean(rewards: np.ndarray) -> np.ndarray:
+    """r - mean of the known rewards; exact zeros where these are equal.
+
+    The mean of equal floats can differ from them by a rounding, which a small
+    denominator would blow up.
     """
-    graded = np.array([np.nan if reward is None else reward for reward in rewards])
-    known = np.isfinite(graded)
-    values = graded[known]
-    if len(values) < 2 or np.ptp(values) == 0:
-        return np.zeros(len(graded))
-    advantages = graded - values.mean()
-    if divide_by_std:
-        advantages = advantages / (values.std(ddof=1) + STD_EPSILON)
-    return np.where(known, advantages, 0.0)
+    known = rewards[~np.isnan(rewards)]
+    if len(known) < 2 or np.ptp(known) == 0:
+        return np.zeros(len(rewards))
+    return rewards - known.mean()
+
+
+def over_the_others(rewards: np.ndarray) -> np.ndarray:
+    """r - mean of the other known rewards, which is n / (n - 1) times `over_mean`."""
+    count = np.sum(~np.isnan(rewards))
+    return over_mean(rewards) * count / max(count - 1, 1)
+
+
+BASELINES = {
+    "mean": over_mean,
+    "leave_one_out": over_the_others,
+    "none": lambda rewards: rewards,
+}
+SCALES = {
+    "group": lambda rewards, batch_deviation: _deviation(rewards),
+    "batch": lambda rewards, batch_deviation: batch_deviation,
+    "none": lambda rewards, batch_deviation: 1.0,
+}
+
+
+def _rewards(group: Group) -> np.ndarray:
+    """Rewards as float64; nan where there is none."""
+    return np.array([np.nan if r.grade is None else r.grade for r in group], float)
+
+
+def _deviation(rewards: np.ndarray) -> float:
+    """What to divide by: the standard deviation (n - 1) + 1e-6, or 1 without spread."""
+    known = rewards[~np.isnan(rewards)]
+    if len(known) < 2 or np.ptp(known) == 0:
+        return 1.0
+    return float(known.std(ddof=1)) + STD_EPSILON

@@ -1,4 +1,4 @@
-"""Estimates of KL(policy || reference) from the log-probability of drawn tokens.
+"""KL(policy || reference) at a token: exact, or estimated from the drawn token.
 
 With d = log reference - log policy of a token drawn from the policy (J. Schulman,
 "Approximating KL Divergence", 2020; names as in verl and TRL):
@@ -7,8 +7,11 @@ With d = log reference - log policy of a token drawn from the policy (J. Schulma
     k2 = d^2 / 2           biased value, right gradient
     k3 = exp(d) - d - 1    unbiased value, never negative, low variance (GRPO's choice)
 
-d is clipped to +-20 before the exponential.
+d is clipped to +-20 before the exponential. The exact one is a sum over the vocabulary,
+which `model.score` takes: value and gradient are right, whoever drew the token.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -35,3 +38,29 @@ def k3(logprob: jax.Array, reference_logprob: jax.Array) -> jax.Array:
 
 
 ESTIMATORS = {"k1": k1, "k2": k2, "k3": k3}
+
+# (log-probability under the policy, under the reference, exact KL) -> KL, all [B, T].
+Divergence = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+
+
+def none(logprob_BT, reference_logprob_BT, exact_BT) -> jax.Array:
+    """No KL term: zeros."""
+    return jnp.zeros_like(logprob_BT)
+
+
+def exact(logprob_BT, reference_logprob_BT, exact_BT) -> jax.Array:
+    """The sum over the vocabulary."""
+    return exact_BT
+
+
+def estimated(estimator: Callable[[jax.Array, jax.Array], jax.Array]) -> Divergence:
+    """What an estimator makes of the drawn token."""
+    return lambda logprob_BT, reference_BT, exact_BT: estimator(
+        logprob_BT, reference_BT
+    )
+
+
+DIVERGENCES = {
+    **{name: estimated(estimator) for name, estimator in ESTIMATORS.items()},
+    "exact": exact,
+}

@@ -4,15 +4,17 @@
     2. each is sampled `samples_per_problem` times, its key addressed by (seed, step,
        problem, sample)
     3. the responses are graded by the grader that evaluation uses
-    4. with `dynamic_batches` > 1, groups whose rewards are all alike are set aside and
-       further problems drawn for them (DAPO's dynamic sampling, arXiv 2503.14476)
+    4. with `dynamic_batches` > 1, groups without both a right and a wrong answer are
+       set aside and further problems drawn for them, up to so many batches (DAPO's
+       dynamic sampling, arXiv 2503.14476, eq. 11); where they do not suffice, what was
+       set aside fills the step up, so that its size never changes
 
 Tokens are kept as drawn: text is made of them for the grader and never read back.
 """
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from transfer_reasoning.data.order import step_indices
 from transfer_reasoning.model.decoder import Params
@@ -45,7 +47,12 @@ class Plan:
 
 
 class OnPolicy:
-    """Samples and grades the step's rollouts."""
+    """Samples and grades the step's rollouts.
+
+    Attributes:
+        counts: groups of the latest step: drawn; dropped, which were drawn and are not
+            trained on; filled, which are trained on though all alike.
+    """
 
     def __init__(
         self,
@@ -68,20 +75,26 @@ class OnPolicy:
             )
         self._sampler, self._problems, self._plan = sampler, problems, plan
         self._grade, self._decode, self._reward = grade, decode, reward
+        self.counts: Mapping[str, float] = {}
 
     def __call__(self, params: Params, step: int) -> list[Group]:
         plan = self._plan
         self._sampler.update(params)
         useful: list[Group] = []
-        spare: list[Group] = []
+        alike: list[Group] = []
         for batch in range(plan.dynamic_batches):
             for group in self._draw(step * plan.dynamic_batches + batch):
-                rewards = {rollout.reward for rollout in group} - {None}
-                alike = plan.dynamic_batches > 1 and len(rewards) < 2
-                (spare if alike else useful).append(group)
+                keep = plan.dynamic_batches == 1 or _informative(group)
+                (useful if keep else alike).append(group)
             if len(useful) >= plan.problems_per_step:
                 break
-        return (useful + spare)[: plan.problems_per_step]
+        chosen = (useful + alike)[: plan.problems_per_step]
+        self.counts = {
+            "groups_drawn": len(useful) + len(alike),
+            "groups_dropped": len(useful) + len(alike) - len(chosen),
+            "groups_filled": max(0, len(chosen) - len(useful)),
+        }
+        return chosen
 
     def _draw(self, batch: int) -> list[Group]:
         """Graded groups of one batch of problems."""
@@ -134,3 +147,8 @@ class OnPolicy:
             requests.append(request)
             drawn[index] += 1
         return requests
+
+
+def _informative(group: Group) -> bool:
+    """Has it a right and a wrong answer? What could not be graded is neither."""
+    return {True, False} <= {r.verdict.correct for r in group if r.verdict}

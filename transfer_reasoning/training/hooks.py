@@ -83,12 +83,12 @@ class Bookkeeping:
 def rollout_metrics(groups: Sequence[Group]) -> dict[str, float]:
     """Means over the step's responses; reward is nan where none was graded."""
     rollouts = [rollout for group in groups for rollout in group]
-    rewards = [r.reward for r in rollouts if r.reward is not None]
+    rewards = [r.grade for r in rollouts if r.grade is not None]
     share = lambda found: float(np.mean([found(r) for r in rollouts]))
     return {
         "responses": len(rollouts),
         "reward": float(np.mean(rewards)) if rewards else float("nan"),
-        "ungraded": share(lambda r: r.reward is None),
+        "ungraded": share(lambda r: r.grade is None),
         "response_tokens": share(lambda r: len(r.response)),
         "truncated": share(lambda r: r.finish_reason == "length"),
     }

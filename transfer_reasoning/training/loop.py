@@ -8,13 +8,12 @@ update            the surrogate with its KL weight, and the optimiser
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from transfer_reasoning.model.decoder import Params
 from transfer_reasoning.objectives.credit import Credit
+from transfer_reasoning.rollouts.source import Source
 from transfer_reasoning.training.state import TrainState
 from transfer_reasoning.training.step import Update
 from transfer_reasoning.types import Group
 
-Source = Callable[[Params, int], list[Group]]
 Hook = Callable[[TrainState, dict[str, Any], Sequence[Group]], None]
 
 
@@ -30,13 +29,13 @@ def train(
     """The state after `num_steps` steps in all, starting from wherever `state` is.
 
     Hooks (checkpoint, log, evaluate) see the state after each step, with the metrics of
-    the update and the counts of a source that counts; they must not keep the state,
-    because the next step donates it.
+    the update and the counts of the source; they must not keep the state, because the
+    next step donates it.
     """
     while state.step < num_steps:
         groups = source(state.params, state.step)
         weighted = credit(groups)
         state, metrics = update(state, weighted)
         for hook in hooks:
-            hook(state, {**metrics, **getattr(source, "counts", {})}, groups)
+            hook(state, {**metrics, **source.counts}, groups)
     return state

@@ -1,0 +1,143 @@
+"""The third lever: the settings of the surrogate, and the parts they name.
+
+Choices are dict literals, here and beside the parts; the maths has no switches. With
+the defaults the objective is DAPO's: a ratio per token, bounds apart, the mean over all
+tokens. TRL's loss types, but for vespo, are
+
+    type                 ratio      bound   normaliser
+    grpo                 any        clip    sequence_mean
+    dapo, bnpo           any        clip    token_mean (bnpo's is a microbatch's own)
+    dr_grpo              any        clip    constant
+    luspo                sequence   clip    sequence_sum
+    cispo                any        cispo   token_mean (its epsilon_high is 1 + ours)
+    sapo                 any        sapo    sequence_mean
+
+GSPO is grpo with the ratio of the sequence.
+"""
+
+import dataclasses
+import math
+
+from transfer_reasoning.data.packing import NORMALISERS
+from transfer_reasoning.objectives.bound import cispo, clip, sapo
+from transfer_reasoning.objectives.correction import CORRECTIONS, make_correction
+from transfer_reasoning.objectives.kl import DIVERGENCES
+from transfer_reasoning.objectives.kl import none as no_divergence
+from transfer_reasoning.objectives.ratio import RATIOS
+from transfer_reasoning.objectives.surrogate import Surrogate
+from transfer_reasoning.types import InputError
+
+BOUNDS = ("clip", "cispo", "sapo")
+KL_PLACES = ("loss", "reward")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Objective:
+    """The surrogate's settings and how a step is cut.
+
+    Attributes:
+        kl_weight: beta of the surrogate; 0 needs no reference model.
+        kl_estimator: k1, k2, k3 or exact (over the vocabulary).
+        kl_place: "loss", or "reward": the source lowers the rewards (`rollouts.
+            kl_reward`) and the loss has no KL term.
+        ratio: of a token, or of its sequence.
+        bound: clip, cispo or sapo.
+        clip_low, clip_high: bounds of the importance ratio around 1.
+        clip_dual: the most a ratio counts where the credit is negative; 0: no such
+            bound.
+        sapo_positive, sapo_negative: temperatures of sapo by the sign of the credit.
+        correction: weight between sampler and trainer (`objectives.correction`).
+        correction_min, correction_max: its bounds.
+        normaliser: a token's share of the objective (see `data.packing`).
+        budget: the most tokens of a response, for normaliser constant; None: a row.
+        mask_truncated: leave responses that were cut off out of the loss and of its
+            denominators; their rewards still count in their group's baseline.
+        temperature: that of the sampler; logits are divided by it here as there.
+        updates_per_step: optimiser updates the rollouts of a step are split into.
+        epochs: passes over the rollouts of a step.
+        rows, row_length: shape of a microbatch.
+        remat: recompute layers in the backward pass.
+        unroll: layers per iteration of the layer scan.
+    """
+
+    kl_weight: float = 0.0
+    kl_estimator: str = "k3"
+    kl_place: str = "loss"
+    ratio: str = "token"
+    bound: str = "clip"
+    clip_low: float = 0.2
+    clip_high: float = 0.28
+    clip_dual: float = 0.0
+    sapo_positive: float = 1.0
+    sapo_negative: float = 1.05
+    correction: str = "none"
+    correction_min: float = 0.0
+    correction_max: float = 3.0
+    normaliser: str = "token_mean"
+    budget: int | None = None
+    mask_truncated: bool = False
+    temperature: float = 1.0
+    updates_per_step: int = 1
+    epochs: int = 1
+    rows: int = 8
+    row_length: int = 128
+    remat: bool = False
+    unroll: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value, options in (
+            ("kl_estimator", self.kl_estimator, DIVERGENCES),
+            ("kl_place", self.kl_place, KL_PLACES),
+            ("ratio", self.ratio, RATIOS),
+            ("bound", self.bound, BOUNDS),
+            ("correction", self.correction, CORRECTIONS),
+            ("normaliser", self.normaliser, NORMALISERS),
+        ):
+            if value not in options:
+                raise InputError(
+                    f"objective.{name} is {value!r}; expected one of"
+                    f" {', '.join(options)}"
+                )
+        if self.kl_weight < 0:
+            raise InputError(
+                f"objective.kl_weight is {self.kl_weight}; expected 0 or more"
+            )
+
+    @property
+    def num_updates(self) -> int:
+        """Optimiser updates of a step."""
+        return self.updates_per_step * self.epochs
+
+    @property
+    def kl_in_loss(self) -> float:
+        """beta where the loss has a KL term, else 0."""
+        return self.kl_weight if self.kl_place == "loss" else 0.0
+
+    @property
+    def exact_kl(self) -> bool:
+        """Does the loss need the reference's distribution, not only its tokens'?"""
+        return bool(self.kl_in_loss) and self.kl_estimator == "exact"
+
+    def surrogate(self) -> Surrogate:
+        """The loss these settings name."""
+        bounds = {
+            "clip": clip(
+                low=self.clip_low,
+                high=self.clip_high,
+                dual=self.clip_dual or math.inf,
+            ),
+            "cispo": cispo(high=self.clip_high),
+            "sapo": sapo(positive=self.sapo_positive, negative=self.sapo_negative),
+        }
+        divergence = DIVERGENCES[self.kl_estimator]
+        return Surrogate(
+            ratio=RATIOS[self.ratio],
+            bound=bounds[self.bound],
+            correction=make_correction(
+                self.correction,
+                smallest=self.correction_min,
+                largest=self.correction_max,
+            ),
+            divergence=divergence if self.kl_in_loss else no_divergence,
+            kl_weight=self.kl_in_loss,
+        )
