@@ -1,14 +1,16 @@
-"""Tracking: what a real trackio keeps, and trackers that are not there."""
+"""Tracking: what a real trackio keeps, what TensorBoard shows of a resumed run."""
 
 import json
 import os
 import sqlite3
+import struct
 import subprocess
 import sys
 
 import pytest
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-from transfer_reasoning.runtime.tracking import PROJECT, tracking
+from transfer_reasoning.runtime.tracking import PROJECT, tensorboard, tracking
 from transfer_reasoning.types import InputError
 
 SEND = """
@@ -42,3 +44,75 @@ def test_a_tracker_that_is_not_there_is_refused(tracker, reason, monkeypatch):
         tracking(tracker, name="run", config={}),
     ):
         pass
+
+
+def shown_by_tensorboard(folder):
+    """(tag, step, value) of a folder of event files, as TensorBoard reads them.
+
+    Files by name, one after the other, each up to where it is torn; where a session
+    starts at a step, what is known of that step and later ones is forgotten.
+    """
+    known = []
+    for file in sorted(folder.iterdir()):
+        data, at = file.read_bytes(), 0
+        while len(data) - at > 16:
+            (size,) = struct.unpack_from("<Q", data, at)
+            record, at = data[at + 12 : at + 12 + size], at + 16 + size
+            if len(record) < size:
+                break
+            event = Event.FromString(record)
+            if event.session_log.status == SessionLog.START:
+                known = [one for one in known if one[1] < event.step]
+            values = [(v.tag, event.step, v.simple_value) for v in event.summary.value]
+            known += values
+    return known
+
+
+def row_of(step):
+    row = {"step": step, "nll": 1 / 2**step, "reward": None, "digest": "ab", "n": step}
+    return row | ({"eval/mean": 50.0} if step == 3 else {})
+
+
+def expected(last):
+    for step in range(1, last + 1):
+        yield "train/nll", step, 1 / 2**step
+        yield "train/n", step, step
+        if step == 3:
+            yield "eval/mean", step, 50.0
+
+
+def run_to(folder, last, start=0):
+    """A run from a checkpoint at `start`, whose row is sent again."""
+    with tensorboard(folder, start=start) as track:
+        for step in range(max(start, 1), last + 1):
+            track(row_of(step))
+
+
+def test_tensorboard_shows_every_step_once_however_often_a_run_goes_on(tmp_path):
+    run_to(tmp_path, 5)
+    for start in (3, 4, 4):
+        run_to(tmp_path, 6, start=start)
+    assert shown_by_tensorboard(tmp_path) == list(expected(6))
+
+
+def test_a_row_is_in_the_file_when_the_next_begins_and_a_torn_one_harms_none(tmp_path):
+    with tensorboard(tmp_path, start=0) as track:
+        for step in (1, 2, 3):
+            track(row_of(step))
+            assert shown_by_tensorboard(tmp_path) == list(expected(step))
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-7])
+    run_to(tmp_path, 4, start=2)
+    assert shown_by_tensorboard(tmp_path) == list(expected(4))
+
+
+def test_a_run_begun_again_from_nothing_forgets_the_first(tmp_path):
+    run_to(tmp_path, 5)
+    run_to(tmp_path, 2)
+    assert shown_by_tensorboard(tmp_path) == list(expected(2))
+
+
+def test_no_folder_no_events(tmp_path):
+    with tensorboard(None, start=0) as track:
+        track(row_of(1))
+    assert not list(tmp_path.iterdir())

@@ -1,11 +1,14 @@
-"""Optional experiment tracking: rows of the training log, sent on.
+"""Experiment tracking: rows of the training log, sent on.
 
+TensorBoard's event files are written beside the log, with neither TensorFlow nor torch.
 trackio (local, no account) and wandb share one interface; neither is needed to run.
 """
 
 import importlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from transfer_reasoning.types import InputError
@@ -48,5 +51,50 @@ def tracking(tracker: str, *, name: str, config: Mapping[str, Any]) -> Iterator[
         client.finish()
 
 
+@contextmanager
+def tensorboard(folder: Path | None, *, start: int) -> Iterator[Track]:
+    """What writes the numbers of a row as TensorBoard events; None writes nothing.
+
+    Every row is with the operating system when the call returns. A run that goes on
+    from step `start` has its own file, which tells TensorBoard to forget what others
+    say of that step and later ones: send the row of `start` again.
+    """
+    if folder is None:
+        yield lambda row: None
+        return
+    from tensorboardX.event_file_writer import EventsWriter
+
+    # Made when they are imported, so there are no static types.
+    event: Any = importlib.import_module("tensorboardX.proto.event_pb2")
+    summary: Any = importlib.import_module("tensorboardX.proto.summary_pb2")
+    folder.mkdir(parents=True, exist_ok=True)
+    # Files are read by name, which has only the second.
+    writer = EventsWriter(
+        str(folder / "events"), filename_suffix=f".{time.time_ns():020d}"
+    )
+
+    def write(step: int, **what: Any) -> None:
+        writer.write_event(event.Event(wall_time=time.time(), step=step, **what))
+        writer.flush()
+
+    def track(row: Mapping[str, Any]) -> None:
+        numbers = {k: v for k, v in _known(row).items() if not isinstance(v, str)}
+        values = [
+            summary.Summary.Value(
+                tag=key if "/" in key else f"train/{key}", simple_value=value
+            )
+            for key, value in numbers.items()
+        ]
+        write(row["step"], summary=summary.Summary(value=values))
+
+    write(start, session_log=event.SessionLog(status=event.SessionLog.START))
+    try:
+        yield track
+    finally:
+        writer.close()
+
+
 def _known(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in row.items() if v is not None and k != "step"}
+    """Numbers and words; what was no number is left out, and so are tables."""
+    plain = {k: v for k, v in row.items() if isinstance(v, int | float | str)}
+    return {key: value for key, value in plain.items() if key != "step"}
