@@ -34,6 +34,7 @@ from transfer_reasoning.model.score import token_logprobs
 from transfer_reasoning.objectives.kl import ESTIMATORS
 from transfer_reasoning.objectives.surrogate import TrainBatch, surrogate
 from transfer_reasoning.runtime.mesh import place
+from transfer_reasoning.runtime.stopwatch import Stopwatch
 from transfer_reasoning.training.state import TrainState, state_shardings
 from transfer_reasoning.types import InputError, Weighted
 
@@ -106,6 +107,7 @@ class Update:
 
     Args:
         reference_params: weights of the KL reference; read only if `kl_weight` is set.
+        watch: counts log-probabilities that the objective needs beforehand as "score".
     """
 
     def __init__(
@@ -116,8 +118,10 @@ class Update:
         layout: Layout,
         *,
         reference_params: Params | None = None,
+        watch: Stopwatch | None = None,
     ):
         self.objective, self._layout = objective, layout
+        self._watch = watch or Stopwatch()
         assert reference_params is not None or not objective.kl_weight
         self._reference = reference_params if objective.kl_weight else None
         params, moments = state_shardings(config, optimizer, layout)
@@ -183,16 +187,19 @@ class Update:
             ("batch", None), (objective.rows, objective.row_length)
         )
         batches = [place(batch, sharding) for batch in batches]
-        if self._reference is not None:
-            batches = [
-                b._replace(reference_logprob_BT=self._score(self._reference, b))
-                for b in batches
-            ]
-        if objective.updates_per_step > 1:
-            batches = [
-                b._replace(old_logprob_BT=self._score(params, b)) for b in batches
-            ]
-        return batches
+        if self._reference is None and objective.updates_per_step == 1:
+            return batches
+        with self._watch.part("score"):
+            if self._reference is not None:
+                batches = [
+                    b._replace(reference_logprob_BT=self._score(self._reference, b))
+                    for b in batches
+                ]
+            if objective.updates_per_step > 1:
+                batches = [
+                    b._replace(old_logprob_BT=self._score(params, b)) for b in batches
+                ]
+            return jax.block_until_ready(batches)
 
 
 def _logprobs(
