@@ -1,6 +1,5 @@
 """The levers of a training config as parts of the loop: source, credit, objective."""
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -10,17 +9,26 @@ from transfer_reasoning.runtime.progress import Reporter
 from transfer_reasoning.types import InputError
 
 
-def grading(config: ConfigDict) -> AbstractContextManager[Any]:
-    """The pool that grades rollouts, or nothing where none are drawn."""
-    on_policy = config.source.kind == "on_policy"
-    return build.grading(config.grader) if on_policy else nullcontext()
-
-
 def make_source(
-    config: ConfigDict, loaded: build.Loaded, shown: Reporter, pool: Any
+    config: ConfigDict,
+    loaded: build.Loaded,
+    shown: Reporter,
+    *,
+    sampler: Any,
+    grade: Any,
 ) -> Any:
-    """Lever q: a file of responses, or the policy sampled and graded by `pool`."""
-    return SOURCES[config.source.kind](config, loaded, shown, pool)
+    """Lever q: a file of responses, or the policy drawn by `sampler`, then graded."""
+    return SOURCES[config.source.kind](config, loaded, shown, sampler, grade)
+
+
+def on_policy(config: ConfigDict) -> bool:
+    """Are responses drawn from the policy?"""
+    return config.source.kind == "on_policy"
+
+
+def graded(config: ConfigDict) -> bool:
+    """Is a response to have a grade? Where all weigh alike, a stored one need not."""
+    return on_policy(config) or config.credit.kind != "uniform"
 
 
 def make_credit(credit: ConfigDict) -> Any:
@@ -42,13 +50,12 @@ def make_objective(config: ConfigDict) -> Any:
     """Lever beta, and how a step is cut."""
     from transfer_reasoning.training.step import Objective
 
-    on_policy = config.source.kind == "on_policy"
-    temperature = config.source.temperature if on_policy else 1.0
+    temperature = config.source.temperature if on_policy(config) else 1.0
     return Objective(**config.objective.to_dict(), temperature=temperature)
 
 
 def _offline(
-    config: ConfigDict, loaded: build.Loaded, shown: Reporter, pool: Any
+    config: ConfigDict, loaded: build.Loaded, shown: Reporter, sampler: Any, grade: Any
 ) -> Any:
     from transfer_reasoning.data.responses import response_groups
     from transfer_reasoning.data.sources import read_rows
@@ -69,7 +76,7 @@ def _offline(
 
 
 def _on_policy(
-    config: ConfigDict, loaded: build.Loaded, shown: Reporter, pool: Any
+    config: ConfigDict, loaded: build.Loaded, shown: Reporter, sampler: Any, grade: Any
 ) -> Any:
     from transfer_reasoning.rollouts.on_policy import OnPolicy, Plan
     from transfer_reasoning.rollouts.reward import Reward
@@ -92,10 +99,10 @@ def _on_policy(
             f" config.source.max_tokens, {source.max_tokens}"
         )
     return OnPolicy(
-        build.make_sampler(loaded, config.sampler),
+        sampler,
         problems,
         plan,
-        grade=build.grade_with(pool, config.grader.name),
+        grade=grade,
         decode=loaded.text.decode,
         reward=Reward(**config.reward.to_dict()),
     )

@@ -53,11 +53,11 @@ RATES = Rule(
 )
 
 _BY_RULE = (
-    (SEED, "seed first_seed"),
+    (SEED, "seed first_seed eval.seed"),
     (AXIS, "mesh.data mesh.fsdp mesh.tensor"),
     (DTYPE, "model.compute_dtype compute_dtype"),
     (TRACKER, "track"),
-    (NAMES, "settings controls benchmarks tuned_tasks sweep_settings"),
+    (NAMES, "settings controls benchmarks eval.benchmarks tuned_tasks sweep_settings"),
     (RATES, "sweep_rates"),
     (
         COUNT,
@@ -66,7 +66,7 @@ _BY_RULE = (
         " probe.rows sampler.slots sampler.prefill_rows grader.workers checkpoint.keep"
         " source.per_step source.samples source.max_tokens source.dynamic_batches"
         " optimizer.num_steps objective.unroll objective.rows objective.row_length"
-        " objective.updates_per_step checkpoint.every_steps "
+        " objective.updates_per_step checkpoint.every_steps log.samples "
         + " ".join(f"model.shape.{k}" for k in common.model().shape),
     ),
     (POSITIVE, "grader.limit_s optimizer.learning_rate optimizer.max_grad_norm"),
@@ -76,9 +76,10 @@ _BY_RULE = (
         "lanes limit samples max_tokens temperature tflops context_limit"
         " objective.kl_weight objective.clip_low objective.clip_high"
         " optimizer.warmup_steps optimizer.weight_decay reward.overlong_buffer"
-        " checkpoint.keep_every_steps",
+        " checkpoint.keep_every_steps log.samples_every log.peak_tflops eval_every"
+        " eval.limit eval.samples eval.max_tokens eval.context_limit",
     ),
-    (SHARE, "optimizer.final_fraction optimizer.b2 top_p"),
+    (SHARE, "optimizer.final_fraction optimizer.b2 top_p log.max_ungraded"),
 )
 RULES = {name: rule for rule, names in _BY_RULE for name in names.split()}
 

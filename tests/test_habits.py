@@ -19,10 +19,10 @@ FUNCTION_LINES, FUNCTION_LINES_P90 = 60, 45
 ARGUMENTS, POSITIONAL = 9, 4
 # Read in an afternoon; what is asked of models, and who grades it, in another.
 ASKING = ("benchmarks", "grading", "sandbox")
-LIBRARY_LINES, ASKING_LINES = 9_500, 5_400
+LIBRARY_LINES, ASKING_LINES = 10_500, 5_400
 # Each longer than its budget for one reason, said here.
 LONGER = {
-    "configs/common.py": 180,  # every key of every stage once, with its comment
+    "configs/common.py": 200,  # every key of every stage once, with its comment
     "configs/audit.py": 120,  # a line for each of the paper's thirty models
 }
 MANY_ARGUMENTS = {

@@ -144,6 +144,10 @@ class Sampler:
         self._params = params
         self._decode_params = self._copy(params, self._decode_params)
 
+    def release(self) -> None:
+        """Give up the weights and their copy; `update` comes before the next call."""
+        self._params = self._decode_params = None
+
     def generate(
         self,
         requests: Sequence[Request],
