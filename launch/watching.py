@@ -25,7 +25,7 @@ def bookkeeping(
     shown: Reporter,
 ) -> Iterator[Any]:
     """The hook that logs and saves; steps with `scores_due` are saved too."""
-    from transfer_reasoning.runtime.tracking import tensorboard, tracking
+    from transfer_reasoning.runtime.tracking import both, tensorboard, tracking
     from transfer_reasoning.training.hooks import Bookkeeping
     from transfer_reasoning.training.limits import Limits, leaf_names
 
@@ -37,11 +37,6 @@ def bookkeeping(
         tracking(config.track, name=name, config=plain) as far,
         tensorboard(events, start=begun.state.step) as near,
     ):
-
-        def track(row: Any) -> None:
-            far(row)
-            near(row)
-
         yield Bookkeeping(
             workdir / "metrics.jsonl",
             start=begun.state.step,
@@ -53,7 +48,7 @@ def bookkeeping(
                 leaf_names(loaded.config), max_ungraded=config.log.max_ungraded
             ),
             shown=shown,
-            track=track,
+            track=both(far, near),
         )
 
 

@@ -10,7 +10,13 @@ import sys
 import pytest
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-from transfer_reasoning.runtime.tracking import PROJECT, tensorboard, tracking
+from transfer_reasoning.runtime.tracking import (
+    PROJECT,
+    Track,
+    both,
+    tensorboard,
+    tracking,
+)
 from transfer_reasoning.types import InputError
 
 SEND = """
@@ -18,7 +24,7 @@ from transfer_reasoning.runtime.tracking import tracking
 for steps in ([1, 2], [3]):
     with tracking("trackio", name="run", config={"seed": 0}) as track:
         for step in steps:
-            track({"step": step, "nll": 1 / step, "reward": None})
+            track.send({"step": step, "nll": 1 / step, "reward": None})
 """
 
 
@@ -85,7 +91,7 @@ def run_to(folder, last, start=0):
     """A run from a checkpoint at `start`, whose row is sent again."""
     with tensorboard(folder, start=start) as track:
         for step in range(max(start, 1), last + 1):
-            track(row_of(step))
+            track.send(row_of(step))
 
 
 def test_tensorboard_shows_every_step_once_however_often_a_run_goes_on(tmp_path):
@@ -95,10 +101,11 @@ def test_tensorboard_shows_every_step_once_however_often_a_run_goes_on(tmp_path)
     assert shown_by_tensorboard(tmp_path) == list(expected(6))
 
 
-def test_a_row_is_in_the_file_when_the_next_begins_and_a_torn_one_harms_none(tmp_path):
+def test_what_is_settled_is_in_the_file_and_a_torn_end_harms_nobody(tmp_path):
     with tensorboard(tmp_path, start=0) as track:
         for step in (1, 2, 3):
-            track(row_of(step))
+            track.send(row_of(step))
+            track.settle()
             assert shown_by_tensorboard(tmp_path) == list(expected(step))
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-7])
@@ -114,5 +121,16 @@ def test_a_run_begun_again_from_nothing_forgets_the_first(tmp_path):
 
 def test_no_folder_no_events(tmp_path):
     with tensorboard(None, start=0) as track:
-        track(row_of(1))
+        track.send(row_of(1))
+        track.settle()
     assert not list(tmp_path.iterdir())
+
+
+def test_two_are_told_what_one_is(tmp_path):
+    told = []
+    one = Track(lambda row: told.append(("one", row)), lambda: told.append("one"))
+    other = Track(lambda row: told.append(("other", row)), lambda: told.append("other"))
+    track = both(one, other)
+    track.send(row_of(1))
+    track.settle()
+    assert told == [("one", row_of(1)), ("other", row_of(1)), "one", "other"]

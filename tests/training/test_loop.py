@@ -20,6 +20,7 @@ from transfer_reasoning.runtime.checkpoint import Checkpoints
 from transfer_reasoning.runtime.manifest import verify
 from transfer_reasoning.runtime.metrics import MEASURED
 from transfer_reasoning.runtime.stopwatch import Stopwatch
+from transfer_reasoning.runtime.tracking import Track
 from transfer_reasoning.training.hooks import Bookkeeping
 from transfer_reasoning.training.limits import Limits, leaf_names
 from transfer_reasoning.training.loop import train
@@ -49,7 +50,7 @@ def bookkeeping(folder, start=0, shown=None, num_steps=NUM_STEPS, **changed):
         "is_due": lambda step: step % 2 == 0 and step < num_steps,
         "limits": Limits(leaf_names(CONFIG), max_ungraded=0.75),
         "shown": shown or Shown(),
-        "track": lambda row: None,
+        "track": Track(),
     }
     file = folder / "metrics.jsonl"
     return Bookkeeping(file, start=start, num_steps=num_steps, **{**given, **changed})
@@ -134,7 +135,7 @@ def test_nothing_compiles_after_warm_up(run, parts, caplog):
 def test_a_second_run_differs_in_what_a_clock_tells_alone(run, parts, tmp_path):
     """Whoever watches: rows, and the weights that come out."""
     seen = []
-    hook = bookkeeping(tmp_path, track=seen.append, is_due=lambda step: False)
+    hook = bookkeeping(tmp_path, track=Track(seen.append), is_due=lambda step: False)
     train(fresh_state(), num_steps=NUM_STEPS, hooks=[hook], **parts)
     hook.close()
     known = lambda rows: [
@@ -144,6 +145,18 @@ def test_a_second_run_differs_in_what_a_clock_tells_alone(run, parts, tmp_path):
     assert known(seen) == known(read_log(run[0]))
     assert len({row["rollout_digest"] for row in seen}) == NUM_STEPS
     assert all(row.keys() & set(MEASURED) for row in seen)
+
+
+def test_what_was_sent_is_settled_before_a_step_is_saved(parts, tmp_path):
+    """Else a run that goes on from there would never send it."""
+    sent, settled = [], []
+    saved = lambda: {path.name for path in (tmp_path / "checkpoints").glob("0*")}
+    track = Track(sent.append, lambda: settled.append((sent[-1]["step"], saved())))
+    hook = bookkeeping(tmp_path, track=track, num_steps=5)
+    train(fresh_state(), num_steps=5, hooks=[hook], **parts)
+    hook.close()
+    assert [step for step, _ in settled] == [2, 4]
+    assert all(f"{step:06d}" not in there for step, there in settled)
 
 
 def poisoned(credit, at, value=math.nan):
@@ -239,7 +252,7 @@ def test_a_resumed_log_ends_where_the_run_starts(tmp_path):
     for step in (1, 3, 5):  # not steps at which a checkpoint is due
         first(*finished_step(step, [GROUP]))
     first.close()
-    second = bookkeeping(tmp_path, start=3, track=sent.append)
+    second = bookkeeping(tmp_path, start=3, track=Track(sent.append))
     second(*finished_step(5, [GROUP], nll=7.0))
     second.close()
     rows = read_log(tmp_path)
@@ -260,13 +273,13 @@ def test_bad_steps_of_the_log_count_when_a_run_goes_on(tmp_path):
 
 def test_what_is_found_after_a_step_is_in_its_row_and_sent_once(tmp_path):
     sent, scores = [], {"eval/a": 50.0}
-    first = bookkeeping(tmp_path, track=sent.append)
+    first = bookkeeping(tmp_path, track=Track(sent.append))
     first(*finished_step(1, [GROUP]))
     first.add(1, scores)
     first.close()
     assert read_log(tmp_path)[0] == {**sent[0], **scores}
     assert sent[1:] == [{"step": 1, **scores}]
-    second = bookkeeping(tmp_path, start=1, track=sent.append)
+    second = bookkeeping(tmp_path, start=1, track=Track(sent.append))
     second.add(1, scores)  # found again by a run that went on
     second.close()
     assert sent[2:] == [{**sent[0], **scores}]

@@ -50,7 +50,7 @@ class Bookkeeping:
         for row in before:
             limits.gradient(row)
         if before:
-            track(before[-1])
+            track.send(before[-1])
 
     def __call__(
         self, state: TrainState, metrics: Mapping[str, Any], groups: Sequence[Group]
@@ -69,6 +69,7 @@ class Bookkeeping:
             self._end(problem)
         if self._is_due(state.step):
             self._log.flush()
+            self._track.settle()
             parts = {"params": state.params, "opt_state": state.opt_state}
             with self._meter.watch.part("save"):
                 self._checkpoints.save(state.step, parts)
@@ -76,7 +77,7 @@ class Bookkeeping:
     def add(self, step: int, values: Row) -> None:
         """Put what was found out about the last step into its row."""
         if self._log.amend(step, values):
-            self._track({"step": step, **values})
+            self._track.send({"step": step, **values})
 
     def close(self) -> None:
         """Write what is waiting; a save under way is finished first."""
@@ -84,7 +85,7 @@ class Bookkeeping:
         self._log.close()
 
     def _read(self, row: Row) -> None:
-        self._track(row)
+        self._track.send(row)
         self.view.step(row)
         if problem := self._limits.gradient(row):
             self._end(problem)

@@ -105,7 +105,7 @@ def rollout_metrics(groups: Sequence[Group], *, graded: bool) -> dict[str, Any]:
         for r in rollouts
         if graded and r.reward is None
     )
-    mean = lambda values: float(np.mean(values)) if values else float("nan")
+    mean = lambda values: sum(values) / len(values) if values else float("nan")
     return {
         "responses": len(rollouts),
         "reward": mean(rewards),
