@@ -15,8 +15,7 @@ from tests.launch.commands import (
     start,
     wait_for,
 )
-from tests.runtime.test_tracking import shown_by_tensorboard
-from tests.training.test_run_view import Shown
+from tests.watching import Shown, shown_by_tensorboard
 from transfer_reasoning.runtime.manifest import verify
 from transfer_reasoning.runtime.metrics import MEASURED
 from transfer_reasoning.types import InputError

@@ -3,13 +3,12 @@
 import json
 import os
 import sqlite3
-import struct
 import subprocess
 import sys
 
 import pytest
-from tensorboardX.proto.event_pb2 import Event, SessionLog
 
+from tests.watching import shown_by_tensorboard
 from transfer_reasoning.runtime.tracking import (
     PROJECT,
     Track,
@@ -50,28 +49,6 @@ def test_a_tracker_that_is_not_there_is_refused(tracker, reason, monkeypatch):
         tracking(tracker, name="run", config={}),
     ):
         pass
-
-
-def shown_by_tensorboard(folder):
-    """(tag, step, value) of a folder of event files, as TensorBoard reads them.
-
-    Files by name, one after the other, each up to where it is torn; where a session
-    starts at a step, what is known of that step and later ones is forgotten.
-    """
-    known = []
-    for file in sorted(folder.iterdir()):
-        data, at = file.read_bytes(), 0
-        while len(data) - at > 16:
-            (size,) = struct.unpack_from("<Q", data, at)
-            record, at = data[at + 12 : at + 12 + size], at + 16 + size
-            if len(record) < size:
-                break
-            event = Event.FromString(record)
-            if event.session_log.status == SessionLog.START:
-                known = [one for one in known if one[1] < event.step]
-            values = [(v.tag, event.step, v.simple_value) for v in event.summary.value]
-            known += values
-    return known
 
 
 def row_of(step):

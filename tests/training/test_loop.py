@@ -13,7 +13,7 @@ import optax
 import pytest
 
 from tests.rollouts.policy import CONFIG, LAYOUT, PARAMS, PLAN, make_source
-from tests.training.test_run_view import Shown
+from tests.watching import Shown
 from transfer_reasoning.model.decoder import param_shardings
 from transfer_reasoning.objectives.credit import GroupAdvantage
 from transfer_reasoning.runtime.checkpoint import Checkpoints

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.watching import Shown
 from transfer_reasoning.training.run_view import (
     RunView,
     rounded,
@@ -29,25 +30,6 @@ ROW = {
     "seconds": 2.5,
     "peak_memory_bytes": 3 << 29,
 }
-
-
-class Shown:
-    """Keeps what a reporter is told."""
-
-    def __init__(self):
-        self.bars, self.statuses, self.lines, self.summaries = [], [], [], []
-
-    def progress(self, what, done, total, note="", *, pace=""):
-        self.bars.append((what, done, total, note, pace))
-
-    def status(self, line, facts):
-        self.statuses.append((line, dict(facts)))
-
-    def line(self, text):
-        self.lines.append(text)
-
-    def summary(self, text):
-        self.summaries.append(text)
 
 
 @pytest.mark.parametrize(
