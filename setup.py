@@ -47,6 +47,7 @@ setup(
         "absl-py>=2.3,<3",
         "numpy>=2.2",
         "rich>=14",
+        "tensorboardX>=2.6.5,<3",
         "xxhash>=3.5",
     ],
     extras_require={

@@ -115,7 +115,26 @@ def train() -> ConfigDict:
     c.checkpoint.every_steps = 100
     c.checkpoint.keep = 2  # so many of the newest stay
     c.checkpoint.keep_every_steps = 0  # its multiples stay for good; 0: none
+    c.log = ConfigDict()
+    c.log.tensorboard = True  # event files beside metrics.jsonl
+    c.log.samples_every = 20  # steps between files of readable responses; 0: none
+    c.log.samples = 4  # responses in such a file
+    c.log.max_ungraded = 0.5  # a larger share of a step's responses ends the run
+    c.log.peak_tflops = 0.0  # of a device, for MFU; 0: that of known accelerators
     c.track = ""  # also send the log to "trackio" or "wandb"
+    c.eval_every = 0  # steps between evaluations of the policy; 0: none
+    c.eval = under_way()  # what is asked then
+    return c
+
+
+def under_way() -> ConfigDict:
+    """Benchmarks that a run asks its own weights: the keys of `evaluate`, but for those
+    that the run has itself."""
+    c = evaluate()
+    for of_the_run in ("model", "mesh", "sampler", "grader"):
+        del c[of_the_run]
+    c.at_start = False  # before the first step too
+    c.best_by = "mean"  # the best step is kept: by a benchmark, or the mean of all
     return c
 
 

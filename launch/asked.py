@@ -13,13 +13,16 @@ from transfer_reasoning.types import InputError
 ALL = "all"  # in place of a benchmark's name: those of the paper
 
 
-def plan(config: ConfigDict) -> Any:
-    """How benchmarks are asked, each choice one that there is."""
+def plan(config: ConfigDict, *, section: str = "config") -> Any:
+    """How benchmarks are asked, each choice one that there is.
+
+    `section` is where the keys of `launch.evaluate` stand, for errors.
+    """
     from transfer_reasoning.benchmarks.base import PROTOCOLS
     from transfer_reasoning.evaluation.asking import TOO_LONG, Plan
 
-    build.choose(dict.fromkeys(PROTOCOLS), config.protocol, "config.protocol")
-    build.choose(dict.fromkeys(TOO_LONG), config.too_long, "config.too_long")
+    build.choose(dict.fromkeys(PROTOCOLS), config.protocol, f"{section}.protocol")
+    build.choose(dict.fromkeys(TOO_LONG), config.too_long, f"{section}.too_long")
     return Plan(
         protocol=config.protocol,
         seed=config.seed,
@@ -32,28 +35,30 @@ def plan(config: ConfigDict) -> Any:
     )
 
 
-def benchmarks(config: ConfigDict) -> Mapping[str, Any]:
+def benchmarks(config: ConfigDict, *, section: str = "config") -> Mapping[str, Any]:
     """Benchmarks by name, in the order asked for."""
     from transfer_reasoning.benchmarks import BENCHMARKS
     from transfer_reasoning.small_suite import tasks
 
-    known = BENCHMARKS | tasks.benchmarks(config.split)
+    where, known = f"{section}.benchmarks", BENCHMARKS | tasks.benchmarks(config.split)
     # An unquoted list arrives as one name.
     given = [name.strip() for one in config.benchmarks for name in one.split(",")]
     names = [n for name in given for n in (BENCHMARKS if name == ALL else [name])]
     if not names:
         raise InputError(
-            f"config.benchmarks is empty; expected {ALL}, or some of {', '.join(known)}"
+            f"{where} is empty; expected {ALL}, or some of {', '.join(known)}"
         )
-    return {name: build.choose(known, name, "config.benchmarks") for name in names}
+    return {name: build.choose(known, name, where) for name in names}
 
 
-def items(config: ConfigDict, shown: Reporter) -> Mapping[str, tuple[Any, Any]]:
+def items(
+    config: ConfigDict, shown: Reporter, *, section: str = "config"
+) -> Mapping[str, tuple[Any, Any]]:
     """Benchmarks by name with their items, in the order asked for."""
     from transfer_reasoning.benchmarks.loading import load_items
 
     loaded = {}
-    for name, benchmark in benchmarks(config).items():
+    for name, benchmark in benchmarks(config, section=section).items():
         found = load_items(
             benchmark,
             data_dir=Path(config.data_dir) if config.data_dir else None,
@@ -65,6 +70,26 @@ def items(config: ConfigDict, shown: Reporter) -> Mapping[str, tuple[Any, Any]]:
             shown.line(f"left out: {line}")
         loaded[name] = benchmark, found
     return loaded
+
+
+def journals(config: ConfigDict, plan: Any, items: Mapping, folder: Path) -> dict:
+    """The records of every benchmark in `folder`, each with what is there already."""
+    from transfer_reasoning.evaluation.records import Journal
+
+    return {
+        name: Journal(
+            folder,
+            name,
+            plan.keys(benchmark, found.examples),
+            {
+                **plan.described(benchmark),
+                "chat_template": config.chat_template,
+                "data_revision": found.revision,
+                "data_digest": found.digest,
+            },
+        )
+        for name, (benchmark, found) in items.items()
+    }
 
 
 def check(config: ConfigDict, shown: Reporter) -> None:
@@ -81,8 +106,13 @@ def check(config: ConfigDict, shown: Reporter) -> None:
             f"{error}; no model was asked yet: mend this, or leave the benchmark out"
             " of config.benchmarks"
         ) from error
-    graders = {b.protocols[protocol].grader for b, _ in found.values()}
+    graders = graders_of(found, protocol)
     isolation(graders, unsafe=config.run_code_without_isolation, say=shown.line)
+
+
+def graders_of(items: Mapping, protocol: str) -> set[str]:
+    """Names of the graders that benchmarks need."""
+    return {benchmark.protocols[protocol].grader for benchmark, _ in items.values()}
 
 
 def isolation(

@@ -9,14 +9,16 @@ OWN, NONE = "own", "none"
 SWITCH = "enable_thinking"
 
 
-def settle(text: Any, chat_template: str, thinking: str) -> None:
-    """Have `text` render prompts as `config.chat_template` says.
+def settle(
+    text: Any, chat_template: str, thinking: str, *, section: str = "config"
+) -> None:
+    """Have `text` render prompts as `chat_template` says.
 
     `own`, `none`, or a folder or hub id of the model whose template is borrowed.
 
     Raises:
         InputError: there is no such template, or it has no switch for thinking where
-            `config.thinking` is to set it.
+            `thinking` is to set it; `section` is where these keys stand.
     """
     if chat_template not in (OWN, NONE):
         from transfer_reasoning.text import Text
@@ -25,12 +27,12 @@ def settle(text: Any, chat_template: str, thinking: str) -> None:
         text.borrow_template(Text(lender.folder))
     if chat_template != NONE and not text.chat_template:
         raise InputError(
-            f"config.chat_template is {chat_template!r} and {text.folder} has no chat"
-            f" template; expected {NONE!r} for plain prompts, or a folder or hub id"
-            " to borrow it from"
+            f"{section}.chat_template is {chat_template!r} and {text.folder} has no"
+            f" chat template; expected {NONE!r} for plain prompts, or a folder or hub"
+            " id to borrow it from"
         )
     template = "" if chat_template == NONE else text.chat_template
-    check_switch(template, thinking, "config.thinking")
+    check_switch(template, thinking, f"{section}.thinking")
 
 
 def check_switch(template: str, thinking: str, key: str) -> None:

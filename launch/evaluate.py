@@ -8,7 +8,8 @@ same command asks only what has no record yet, and ends with the same records. W
 --harness_tasks it runs tasks of lm-evaluation-harness instead; see launch/harness.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,61 +21,59 @@ from transfer_reasoning.runtime.progress import Counter, Reporter
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     """Run the benchmarks of the config."""
-    from transfer_reasoning.evaluation.records import Journal
-
     plan, items = asked.plan(config), asked.items(config, shown)
-    journals = {
-        name: Journal(
-            workdir / "records",
-            name,
-            plan.keys(benchmark, found.examples),
-            {
-                **plan.described(benchmark),
-                "chat_template": config.chat_template,
-                "data_revision": found.revision,
-                "data_digest": found.digest,
-            },
-        )
-        for name, (benchmark, found) in items.items()
-    }
-    if any(journal.missing for journal in journals.values()):
+    journals = asked.journals(config, plan, items, workdir / "records")
+    missing = [name for name in items if journals[name].missing]
+    if missing:
         models.check(config.model.path)
-        _ask(config, plan, items, journals, shown)
-    scoreboard.write(config, workdir, items, journals=journals, shown=shown)
+        graders = asked.graders_of({n: items[n] for n in missing}, plan.protocol)
+        unsafe = config.run_code_without_isolation
+        tier = asked.isolation(graders, unsafe=unsafe, say=shown.line)
+        # The graders' processes start before any device does.
+        with build.grading(config.grader, graders, isolation=tier) as pool:
+            load = partial(answering.load, config)
+            answer(plan, items, journals, load=load, pool=pool, tier=tier, shown=shown)
+    described = {
+        "model": config.model.path,
+        "model_revision": models.revision(config.model.path),
+        "protocol": config.protocol,
+    }
+    content = scoreboard.write(workdir, items, journals, described)
+    for line in scoreboard.table(content["scores"], content["metrics"]):
+        shown.line(line)
 
 
-def _ask(
-    config: ConfigDict, plan: Any, items: Mapping, journals: Mapping, shown: Reporter
+def answer(
+    plan: Any,
+    items: Mapping,
+    journals: Mapping,
+    *,
+    load: Callable[[], answering.Answering],
+    pool: Any,
+    tier: str,
+    shown: Reporter,
+    what: str = "evaluate",
 ) -> None:
-    """Have the model answer what has no record yet."""
+    """Have a model answer what has no record yet; `what` names the work on the bar."""
     from transfer_reasoning.evaluation.run import Model, evaluate
 
-    missing = {
-        name: (benchmark, found.examples)
-        for name, (benchmark, found) in items.items()
-        if journals[name].missing
-    }
-    graders = {b.protocols[plan.protocol].grader for b, _ in missing.values()}
-    unsafe = config.run_code_without_isolation
-    tier = asked.isolation(graders, unsafe=unsafe, say=shown.line)
     total = sum(len(journal.keys) for journal in journals.values())
-    count = Counter(shown, "evaluate", total)
-    count(total - sum(journal.missing for journal in journals.values()))
+    left = {name: journals[name].missing for name in items}
+    count = Counter(shown, what, total)
+    count(total - sum(left.values()))
 
     def keep(name: str, records: list[dict[str, Any]]) -> None:
         journals[name].add(record | {"isolation": tier} for record in records)
         count(len(records))
 
-    # The graders' processes start before any device does.
-    with build.grading(config.grader, graders, isolation=tier) as pool:
-        evaluate(
-            missing,
-            plan,
-            model=Model(**answering.load(config)._asdict()),
-            pool=pool,
-            done={name: journal.found for name, journal in journals.items()},
-            keep=keep,
-        )
+    evaluate(
+        {name: (b, found.examples) for name, (b, found) in items.items() if left[name]},
+        plan,
+        model=Model(**load()._asdict()),
+        pool=pool,
+        done={name: journal.found for name, journal in journals.items()},
+        keep=keep,
+    )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from launch.workdir import execute
+from transfer_reasoning.runtime.progress import STATUS_EVERY_S, Facts, Seldom
 from transfer_reasoning.types import InputError
 
 REPORT_EVERY_S = 0.25
@@ -31,6 +32,7 @@ class Pipe:
 
     def __init__(self, stream):
         self._stream, self._last = stream, 0.0
+        self._is_time = Seldom(STATUS_EVERY_S)
         self.log: Path | None = None  # of the current task
 
     def send(self, **event) -> None:
@@ -38,19 +40,33 @@ class Pipe:
         self._stream.write(json.dumps(event) + "\n")
         self._stream.flush()
 
-    def progress(self, what: str, done: int, total: int, note: str = "") -> None:
+    def progress(
+        self, what: str, done: int, total: int, note: str = "", *, pace: str = ""
+    ) -> None:
         """Not more often than a person can read."""
         now = time.monotonic()
         if done >= total or now - self._last > REPORT_EVERY_S:
             self._last = now
             self.send(event="progress", what=what, done=done, total=total, note=note)
 
+    def status(self, line: str, facts: Facts) -> None:
+        """In the task's log, now and then; the parent has the bar."""
+        if self._is_time():
+            self.summary(line)
+
     def line(self, text: str) -> None:
         """A line worth keeping, in the task's log too."""
+        self.summary(text)
+        self.send(event="line", text=text)
+
+    def summary(self, text: str) -> None:
+        """In the task's log: a study has a report of its own."""
         if self.log is not None:
             with self.log.open("a", encoding="utf-8") as log:
                 log.write(text + "\n")
-        self.send(event="line", text=text)
+
+    def remove(self, what: str) -> None:
+        """The parent takes the bar away when the task is done."""
 
     def close(self) -> None:
         """The parent sees the end of the stream."""

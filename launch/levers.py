@@ -1,7 +1,6 @@
 """The levers of a training config as parts of the loop: source, credit, objective."""
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -9,28 +8,37 @@ from launch import build, combinations, reward_kl, served
 from transfer_reasoning.runtime.progress import Reporter
 
 
-def grading(config: ConfigDict) -> AbstractContextManager[Any]:
-    """The pool that grades rollouts, or nothing where none are drawn."""
-    on_policy = config.source.kind == "on_policy"
-    return build.grading(config.grader) if on_policy else nullcontext()
+class Drawing(NamedTuple):
+    """What responses are drawn and graded with; the weights that a KL term in the
+    reward is taken to."""
+
+    sampler: Any
+    grade: Any
+    reference: Any
 
 
 def make_source(
     config: ConfigDict,
     loaded: build.Loaded,
     shown: Reporter,
-    pool: Any,
-    *,
-    reference: Any = None,
+    drawing: Drawing,
 ) -> Any:
-    """Lever q: a file of responses, or the policy sampled and graded by `pool`.
-
-    `reference` is the weights of a KL term; read where that is in the reward.
-    """
-    source = SOURCES[config.source.kind](config, loaded, shown, pool)
+    """Lever q: a file of responses, or the policy sampled, then graded."""
+    source = SOURCES[config.source.kind](config, loaded, shown, drawing)
     if config.objective.kl_weight and config.objective.kl_place == "reward":
-        return reward_kl.lowered(source, make_objective(config), loaded, reference)
+        objective, reference = make_objective(config), drawing.reference
+        return reward_kl.lowered(source, objective, loaded, reference)
     return source
+
+
+def on_policy(config: ConfigDict) -> bool:
+    """Are responses drawn from the policy?"""
+    return config.source.kind == "on_policy"
+
+
+def graded(config: ConfigDict) -> bool:
+    """Is a response to have a grade? Where all weigh alike, a stored one need not."""
+    return on_policy(config) or config.credit.kind != "uniform"
 
 
 def make_credit(credit: ConfigDict) -> Any:
@@ -58,12 +66,12 @@ def make_objective(config: ConfigDict) -> Any:
 
     source = config.source
     drawn = {"temperature": source.temperature, "budget": source.max_tokens}
-    given = drawn if source.kind == "on_policy" else {}
+    given = drawn if on_policy(config) else {}
     return Objective(**config.objective.to_dict(), **given)
 
 
 def _offline(
-    config: ConfigDict, loaded: build.Loaded, shown: Reporter, pool: Any
+    config: ConfigDict, loaded: build.Loaded, shown: Reporter, drawing: Drawing
 ) -> Any:
     from transfer_reasoning.rollouts.offline import Offline
 
@@ -78,7 +86,7 @@ def _offline(
 
 
 def _on_policy(
-    config: ConfigDict, loaded: build.Loaded, shown: Reporter, pool: Any
+    config: ConfigDict, loaded: build.Loaded, shown: Reporter, drawing: Drawing
 ) -> Any:
     from transfer_reasoning.rollouts.on_policy import OnPolicy, Plan
     from transfer_reasoning.rollouts.reward import Reward
@@ -94,10 +102,10 @@ def _on_policy(
     )
     problems = served.problems(config, loaded.text)
     return OnPolicy(
-        build.make_sampler(loaded, config.sampler),
+        drawing.sampler,
         problems,
         plan,
-        grade=build.grade_with(pool, config.grader.name),
+        grade=drawing.grade,
         decode=loaded.text.decode,
         reward=Reward(**config.reward.to_dict()),
     )

@@ -55,12 +55,16 @@ RATES = Rule(
 )
 
 _BY_RULE = (
-    (SEED, "seed first_seed"),
+    (SEED, "seed first_seed eval.seed"),
     (AXIS, "mesh.data mesh.fsdp mesh.tensor"),
     (DUAL, "objective.clip_dual"),
     (DTYPE, "model.compute_dtype compute_dtype"),
     (TRACKER, "track"),
-    (NAMES, "settings controls benchmarks tuned_tasks sweep_settings report_by"),
+    (
+        NAMES,
+        "settings controls benchmarks eval.benchmarks tuned_tasks sweep_settings"
+        " report_by",
+    ),
     (RATES, "sweep_rates"),
     (
         COUNT,
@@ -70,7 +74,7 @@ _BY_RULE = (
         " source.per_step source.samples source.max_tokens source.dynamic_batches"
         " optimizer.num_steps objective.unroll objective.rows objective.row_length"
         " keep_count objective.updates_per_step objective.epochs"
-        " checkpoint.every_steps overlap.words "
+        " checkpoint.every_steps overlap.words log.samples "
         + " ".join(f"model.shape.{k}" for k in common.model().shape),
     ),
     (
@@ -85,11 +89,13 @@ _BY_RULE = (
         " objective.kl_weight objective.clip_low objective.clip_high"
         " optimizer.warmup_steps optimizer.weight_decay reward.overlong_buffer"
         " reward.overlong_factor objective.correction_min"
-        " checkpoint.keep_every_steps overlap.common",
+        " checkpoint.keep_every_steps overlap.common log.samples_every log.peak_tflops"
+        " eval_every eval.limit eval.samples eval.max_tokens eval.context_limit",
     ),
     (
         SHARE,
-        "optimizer.final_fraction optimizer.b2 top_p max_ungraded overlap.least_share",
+        "optimizer.final_fraction optimizer.b2 top_p max_ungraded overlap.least_share"
+        " log.max_ungraded",
     ),
 )
 RULES = {name: rule for rule, names in _BY_RULE for name in names.split()}

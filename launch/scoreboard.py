@@ -2,61 +2,48 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-
-from ml_collections import ConfigDict
-
-from launch import models
-from transfer_reasoning.runtime.progress import Reporter
+from typing import Any
 
 SHARES = ("truncated", "unparsable", "ungraded")
 
 
 def write(
-    config: ConfigDict,
-    workdir: Path,
-    items: Mapping,
-    *,
-    journals: Mapping,
-    shown: Reporter,
-) -> None:
-    """Scores as JSON and as a table."""
+    folder: Path, items: Mapping, journals: Mapping, described: Mapping[str, Any]
+) -> dict[str, Any]:
+    """scores.json of the records in `journals`; returns its content.
+
+    `described` says which model was asked, and by which protocol.
+    """
     from transfer_reasoning.evaluation.scores import group_means, score
     from transfer_reasoning.runtime.records import write_json
 
     records = {name: journals[name].records for name in items}
     scores = {name: score(records[name]) for name in items}
-    figures = {
-        name: dict(benchmark.summary(records[name]))
-        for name, (benchmark, _) in items.items()
-    }
     groups = {name: benchmark.group for name, (benchmark, _) in items.items()}
-    data = {
-        name: {
-            "revision": found.revision,
-            "digest": found.digest,
-            "rows_left_out": len(found.skipped),
-        }
-        for name, (_, found) in items.items()
-    }
-    write_json(
-        workdir / "scores.json",
-        {
-            "model": config.model.path,
-            "model_revision": models.revision(config.model.path),
-            "protocol": config.protocol,
-            "groups": groups,
-            "versions": {name: b.version for name, (b, _) in items.items()},
-            "scores": scores,
-            "metrics": figures,
-            "data": data,
-            "group_means": group_means(scores, groups),
+    content = {
+        **described,
+        "groups": groups,
+        "versions": {name: b.version for name, (b, _) in items.items()},
+        "scores": scores,
+        "metrics": {
+            name: dict(benchmark.summary(records[name]))
+            for name, (benchmark, _) in items.items()
         },
-    )
-    for line in _table(scores, figures):
-        shown.line(line)
+        "data": {
+            name: {
+                "revision": found.revision,
+                "digest": found.digest,
+                "rows_left_out": len(found.skipped),
+            }
+            for name, (_, found) in items.items()
+        },
+        "group_means": group_means(scores, groups),
+    }
+    write_json(folder / "scores.json", content)
+    return content
 
 
-def _table(scores: Mapping[str, Mapping], figures: Mapping[str, Mapping]) -> list[str]:
+def table(scores: Mapping[str, Mapping], figures: Mapping[str, Mapping]) -> list[str]:
     """Lines of the same columns on a terminal and in a log; nothing is cut to fit."""
     head = ["benchmark", "score", "95% interval", "n", "truncated", "unparsable"]
     rows = [[*head, "could not grade", "tokens", ""]]

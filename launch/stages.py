@@ -95,7 +95,7 @@ class _Seed:
         )
 
     def _train(self, name: str, file: str, needs: Sequence[str], fresh: Keys) -> Task:
-        fresh = {"seed": self.seed, **fresh}
+        fresh = {"seed": self.seed, "log.tensorboard": False, **fresh}
         return self._task(self._trained(name), "train", file, needs, **fresh)
 
     def _evaluate(self, name: str) -> Task:

@@ -51,7 +51,7 @@ class View:
 
     def line(self, text: str) -> None:
         """A line of a task: shown on a terminal; its own log has it too."""
-        if self._bar and not text.startswith("step "):
+        if self._bar:
             self._bar.line(text)
 
     def ended(self, task: Any) -> None:

@@ -54,6 +54,7 @@ PLACES = {
     "langdetect": ("transfer_reasoning/grading/checkers.py",),
     "pyarrow": ("!transfer_reasoning/data/sources.py",),
     "huggingface_hub": ("!launch/models.py", "!transfer_reasoning/data/sources.py"),
+    "tensorboardX": ("!transfer_reasoning/runtime/tracking.py",),
     "rich": ("!transfer_reasoning/runtime/progress.py", "!launch/compare.py"),
     "jax": ("transfer_reasoning", "!launch"),
     "flax": ("transfer_reasoning/model",),

@@ -178,9 +178,9 @@ class Text:
         """Token ids of a rendered conversation."""
         return self.encode(self.render(messages, thinking=thinking))
 
-    def decode(self, tokens: Sequence[int]) -> str:
-        """Text of `tokens` without control tokens (thinking marks are kept)."""
-        return self._tokenizer.decode(list(tokens), skip_special_tokens=True)
+    def decode(self, tokens: Sequence[int], *, control: bool = False) -> str:
+        """Text of `tokens`, with control tokens if asked (thinking marks are kept)."""
+        return self._tokenizer.decode(list(tokens), skip_special_tokens=not control)
 
     def cut_at_stop(
         self, tokens: Sequence[int], stop_strings: Sequence[str]

@@ -23,7 +23,7 @@ def draw(
     """`key` of every row, smoothed over `smooth` steps; steps as a share of the run."""
     drawn, axes = figure(3.6, 2.5)
     for name, rows in curves.items():
-        known = [(row["step"], row[key]) for row in rows if row[key] is not None]
+        known = [(r["step"], r[key]) for r in rows if r.get(key) is not None]
         if not known:
             continue
         steps, values = np.array(known, float).T

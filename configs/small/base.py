@@ -22,4 +22,5 @@ def get_config(scale: str = "small"):
     c.optimizer.final_fraction = 0.05
     c.optimizer.weight_decay = 0.01
     c.checkpoint.every_steps = scales.pick(scale, small=200, smoke=10)
+    c.log.samples_every = 200
     return c

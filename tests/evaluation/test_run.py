@@ -71,6 +71,7 @@ def run(tmp_path_factory):
             return {n: in_order(ended[n], plan, *items[n]) for n in items}
 
         call.text = text
+        call.sampler, call.weights = sampler, weights
         yield call
 
 
@@ -114,6 +115,13 @@ def test_records_hold_what_was_asked_said_and_graded(run, records):
             stopped = record["tokens"][-1] in run.text.stop_ids
             assert record["finish_reason"] == ("stop" if stopped else "length")
             assert stopped or len(record["tokens"]) == BUDGET
+
+
+def test_a_sampler_that_gave_up_its_weights_answers_as_before_with_others(run, records):
+    """As between the evaluations of a run that draws nothing itself."""
+    run.sampler.release()
+    run.sampler.update(run.weights)
+    assert run(CHOSEN, samples=2) == records
 
 
 def test_samples_of_a_drawn_item_differ_and_of_a_greedy_one_do_not(records):

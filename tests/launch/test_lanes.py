@@ -1,10 +1,13 @@
 """A lane and its parent: nothing that was said is left behind."""
 
+import io
+import json
 import selectors
 import time
 from pathlib import Path
 
 from configs.small import suite
+from launch.lane import Pipe
 from launch.lanes import Lane
 from launch.schedule import Task
 
@@ -30,3 +33,18 @@ def test_lines_that_came_together_are_heard_together(tmp_path: Path):
         assert kinds[-1] == "done"
     finally:
         lane.kill()
+
+
+def test_how_a_run_stands_is_in_its_log_and_no_news_for_its_study(tmp_path: Path):
+    """A study has bars of its own; of a run's many steps its log has one in a while."""
+    stream = io.StringIO()
+    pipe = Pipe(stream)
+    pipe.log = tmp_path / "log.txt"
+    for step in range(5):
+        pipe.status(f"step {step}", [])
+        pipe.progress("train", step, 5, pace="1.0/s")
+    pipe.line("a line")
+    pipe.summary("the end")
+    assert pipe.log.read_text().splitlines() == ["step 0", "a line", "the end"]
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [event["event"] for event in events] == ["progress", "line"]

@@ -105,7 +105,7 @@ def test_cutting_a_log_drops_later_and_torn_lines(tmp_path, end):
         records.append_rows(file, [{"step": step}])
     with file.open("ab") as stream:
         stream.write(end)
-    records.cut_log(file, 2)
+    assert records.cut_log(file, 2) == [{"step": 1}, {"step": 2}]
     records.append_rows(file, [{"step": 3, "again": True}])
     assert records.read_jsonl(file) == [
         {"step": 1},
@@ -129,7 +129,7 @@ def test_a_resumed_log_equals_an_unbroken_one(tmp_path):
 
 
 def test_cutting_a_log_that_is_not_there_makes_none(tmp_path):
-    records.cut_log(tmp_path / "log.jsonl", 5)
+    assert records.cut_log(tmp_path / "log.jsonl", 5) == []
     assert not list(tmp_path.iterdir())
 
 

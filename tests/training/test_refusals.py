@@ -123,4 +123,4 @@ def test_rows_must_hold_the_longest_prompt_with_a_whole_response(tmp_path):
     })  # fmt: skip
     message = r"row_length is 60; expected room for the longest prompt, \d+ tokens, and"
     with pytest.raises(InputError, match=message):
-        levers.make_source(config, loaded, Lines(), pool=None)
+        levers.make_source(config, loaded, Lines(), levers.Drawing(None, None, None))

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from transfer_reasoning.runtime.metrics import MEASURED
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATIENCE_S = 300
 SFT = (
@@ -110,7 +112,7 @@ class Study:
         """The log of a run without its times."""
         lines = (self.home / workdir / "metrics.jsonl").read_text().splitlines()
         rows = [json.loads(line) for line in lines]
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+        return [{k: v for k, v in row.items() if k not in MEASURED} for row in rows]
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,7 @@ class Checkpoints:
         self._beside = {f.name: f.read_bytes() for f in files if f.is_file()}
         self._finisher = ThreadPoolExecutor(max_workers=1)
         self._pending: tuple[Path, Future[None]] | None = None
+        self._held: int | None = None
 
     def save(self, step: int, parts: Mapping[str, Any]) -> None:
         """Save in the background, after the save before; see `poll` and `wait`.
@@ -135,6 +136,15 @@ class Checkpoints:
         """Steps that have a directory, finished or not, in order."""
         return [int(path.name) for path in step_folders(self.directory)]
 
+    def last(self) -> Path | None:
+        """The newest finished step; None if there is none."""
+        finished = [p for p in step_folders(self.directory) if _is_finished(p)]
+        return finished[-1] if finished else None
+
+    def hold(self, step: int) -> None:
+        """Let this step stay, whatever its age, until another is held."""
+        self._held = step
+
     def _make_room(self, path: Path) -> None:
         if jax.process_index() == 0:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -152,8 +162,9 @@ class Checkpoints:
     def _delete_old(self, last: int) -> None:
         """Steps after `last` did not verify at the start: they count for nothing."""
         older = [p for p in step_folders(self.directory) if int(p.name) <= last]
-        finished = [path for path in older if (path / MANIFEST).is_file()]
+        finished = [path for path in older if _is_finished(path)]
         kept = set(finished[-self._keep :])
+        kept |= {path for path in finished if int(path.name) == self._held}
         if self._every:
             kept |= {path for path in finished if int(path.name) % self._every == 0}
         for path in older:
@@ -295,6 +306,10 @@ def _by_name(tree: Any) -> dict[str, Any]:
 
 def _name(path: tuple[Any, ...]) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _is_finished(path: Path) -> bool:
+    return (path / MANIFEST).is_file()
 
 
 def _remove(path: Path) -> None:

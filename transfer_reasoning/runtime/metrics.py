@@ -1,4 +1,4 @@
-"""The log of a training run, and the guard against numbers that are none."""
+"""The log of a training run: a JSON line a step."""
 
 import json
 import math
@@ -6,8 +6,26 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from transfer_reasoning.runtime.records import cut_log
-from transfer_reasoning.types import InputError
+from transfer_reasoning.runtime.records import cut_log, write_text
+
+Row = Mapping[str, Any]
+
+# What only a clock and the machine decide; all else is the same in every run of a
+# config and seed, however often it was killed.
+MEASURED = (
+    "seconds",
+    "sample_seconds",
+    "grade_seconds",
+    "score_seconds",
+    "update_seconds",
+    "save_seconds",
+    "eval_seconds",
+    "trained_tokens_per_second",
+    "generated_tokens_per_second",
+    "mfu",
+    "memory_bytes",
+    "peak_memory_bytes",
+)
 
 
 class MetricsLog:
@@ -18,50 +36,50 @@ class MetricsLog:
 
     Args:
         file: the log; lines after `last_step` are dropped: they will be logged again.
-        show: told each step's row.
-        max_bad_steps: so many steps in a row with a gradient that is not finite end
-            the run.
+            `kept` has the rows before.
+        show: told each step's row, once it is written.
     """
 
-    def __init__(
-        self,
-        file: Path,
-        *,
-        last_step: int,
-        show: Callable[[Mapping[str, Any]], None],
-        max_bad_steps: int = 3,
-    ):
-        cut_log(file, last_step)
+    def __init__(self, file: Path, *, last_step: int, show: Callable[[Row], None]):
+        self.file, self._show = file, show
+        self.kept = cut_log(file, last_step)
         self._stream = file.open("a", encoding="utf-8")
-        self._show, self._max_bad_steps = show, max_bad_steps
         self._waiting: dict[str, Any] | None = None
-        self._bad_steps = 0
 
-    def log(self, step: int, metrics: Mapping[str, Any]) -> None:
+    def log(self, step: int, metrics: Row) -> None:
         """Take a step's metrics; the previous step's are read and written."""
         self.flush()
         self._waiting = {"step": step, **metrics}
 
     def flush(self) -> None:
-        """Write what is waiting.
-
-        Raises:
-            InputError: too many steps in a row were not finite.
-        """
+        """Write what is waiting."""
         if self._waiting is None:
             return
-        row = {key: _number(value) for key, value in self._waiting.items()}
+        row = {key: _plain(value) for key, value in self._waiting.items()}
         self._waiting = None
         self._stream.write(json.dumps(row) + "\n")
         self._stream.flush()
         self._show(row)
-        self._bad_steps = self._bad_steps + 1 if row.get("grad_norm", 0) is None else 0
-        if self._bad_steps >= self._max_bad_steps:
-            raise InputError(
-                f"the gradient was not finite for {self._bad_steps} steps up to step"
-                f" {row['step']}; these updates were skipped: lower the learning rate,"
-                " or resume from an earlier checkpoint"
-            )
+
+    def amend(self, step: int, values: Row) -> bool:
+        """Put what was found later into the row of `step`, the last one.
+
+        Where it has no row, one of these values alone is made. The file is replaced in
+        one step, so a killed run leaves the row as it was, or as it is to be. Returns
+        whether that changed anything.
+        """
+        self.flush()
+        text = self.file.read_text(encoding="utf-8")
+        rows = [json.loads(line) for line in text.splitlines()]
+        if not rows or rows[-1]["step"] != step:
+            rows.append({"step": step})
+        if values.items() <= rows[-1].items():
+            return False
+        rows[-1].update(values)
+        self._stream.close()
+        write_text(self.file, "".join(f"{json.dumps(row)}\n" for row in rows))
+        self._stream = self.file.open("a", encoding="utf-8")
+        return True
 
     def close(self) -> None:
         """Write what is waiting and close the file."""
@@ -69,9 +87,9 @@ class MetricsLog:
         self._stream.close()
 
 
-def _number(value: Any) -> int | float | None:
-    """A plain number; None where it is infinite or no number, which JSON cannot say."""
-    if isinstance(value, int):
+def _plain(value: Any) -> Any:
+    """Text and counts as they are; of a number None where JSON cannot say it."""
+    if isinstance(value, int | str | dict):
         return value
     number = float(value)
     return number if math.isfinite(number) else None

@@ -207,16 +207,22 @@ def drop_torn_line(file: Path) -> None:
         stream.truncate(end)
 
 
-def cut_log(file: Path, last_step: int) -> None:
-    """Drop what a resumed run will log again: lines past `last_step`, and torn ones."""
+def cut_log(file: Path, last_step: int) -> list[dict[str, Any]]:
+    """Drop what a resumed run will log again: lines past `last_step`, and torn ones.
+
+    Returns the rows that stay.
+    """
     if not file.is_file():
-        return
-    kept = []
+        return []
+    kept, rows = [], []
     for line in file.read_text(encoding="utf-8", errors="replace").split("\n"):
         with contextlib.suppress(ValueError, TypeError, KeyError):  # torn
-            if json.loads(line)["step"] <= last_step:
+            row = json.loads(line)
+            if row["step"] <= last_step:
                 kept.append(line)
+                rows.append(row)
     write_text(file, "".join(f"{line}\n" for line in kept))
+    return rows
 
 
 def digest(value: Any) -> str:

@@ -145,6 +145,10 @@ class Sampler:
         self._params = params
         self._decode_params = self._copy(params, self._decode_params)
 
+    def release(self) -> None:
+        """Give up the weights and their copy; `update` brings others."""
+        self._params = self._decode_params = None
+
     def generate(
         self,
         requests: Sequence[Request],
@@ -162,10 +166,10 @@ class Sampler:
         `cut(response)` returns how many tokens completed a stop string, or None; it is
         asked between chunks of `chunk` tokens, so a response may be decoded a little
         past its end but never ends later. `on_finished` is told how many ended, and
-        `on_ended` each place in `requests` and its completion, in the order they end.
-        Without `keep` it alone gets them, and none is held: the list is empty. The
-        cache has places for `room` tokens, or more if a request needs more: who asks in
-        several calls gives the same `room` to all, and nothing compiles anew.
+        `on_ended` each place in `requests` and its completion, in the order they end;
+        without `keep` it alone gets them, and the list is empty. The
+        cache has places for `room` tokens, or as many as a request needs: the same
+        `room` in several calls compiles nothing anew.
 
         Raises:
             InputError: a request is empty, too long for the model or not of its

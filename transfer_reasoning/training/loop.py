@@ -11,9 +11,9 @@ from typing import Any
 from transfer_reasoning.objectives.credit import Credit
 from transfer_reasoning.rollouts.source import Source
 from transfer_reasoning.training.state import TrainState
-from transfer_reasoning.training.step import Update
-from transfer_reasoning.types import Group
+from transfer_reasoning.types import Group, Weighted
 
+Step = Callable[[TrainState, Sequence[Weighted]], tuple[TrainState, dict[str, Any]]]
 Hook = Callable[[TrainState, dict[str, Any], Sequence[Group]], None]
 
 
@@ -22,7 +22,7 @@ def train(
     *,
     source: Source,
     credit: Credit,
-    update: Update,
+    update: Step,
     num_steps: int,
     hooks: Sequence[Hook] = (),
 ) -> TrainState:

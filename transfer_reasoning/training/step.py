@@ -32,6 +32,7 @@ from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.objectives.kl import k3
 from transfer_reasoning.objectives.surrogate import TrainBatch
 from transfer_reasoning.runtime.mesh import place
+from transfer_reasoning.runtime.stopwatch import Stopwatch
 from transfer_reasoning.training.objective import Objective
 from transfer_reasoning.training.scoring import RowScores
 from transfer_reasoning.training.state import TrainState, state_shardings
@@ -45,6 +46,7 @@ class Update:
     Args:
         reference_params: weights of the KL reference; read only if the loss has a KL
             term.
+        watch: counts log-probabilities that the objective needs beforehand as "score".
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class Update:
         layout: Layout,
         *,
         reference_params: Params | None = None,
+        watch: Stopwatch | None = None,
     ):
         self.objective, self._layout, self._config = objective, layout, config
+        self._watch = watch or Stopwatch()
         assert reference_params is not None or not objective.kl_in_loss
         self._reference = reference_params if objective.kl_in_loss else None
         params, moments = state_shardings(config, optimizer, layout)
@@ -126,16 +130,20 @@ class Update:
             ("batch", None), (objective.rows, objective.row_length)
         )
         batches = [place(batch, sharding) for batch in batches]
-        if self._reference is not None and not objective.exact_kl:
-            batches = [
-                b._replace(reference_logprob_BT=self._score(self._reference, b))
-                for b in batches
-            ]
-        if objective.num_updates > 1:
-            batches = [
-                b._replace(old_logprob_BT=self._score(params, b)) for b in batches
-            ]
-        return batches
+        scored = self._reference is not None and not objective.exact_kl
+        if not scored and objective.num_updates == 1:
+            return batches
+        with self._watch.part("score"):
+            if scored:
+                batches = [
+                    b._replace(reference_logprob_BT=self._score(self._reference, b))
+                    for b in batches
+                ]
+            if objective.num_updates > 1:
+                batches = [
+                    b._replace(old_logprob_BT=self._score(params, b)) for b in batches
+                ]
+            return jax.block_until_ready(batches)
 
     def _reference_states(
         self, batch: TrainBatch

@@ -1,0 +1,104 @@
+"""How a run of the loop is watched: its log, its limits, trackers, samples to read."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from launch import build, levers
+from launch.starting import Start
+from transfer_reasoning.runtime.progress import Reporter
+
+
+@contextmanager
+def bookkeeping(
+    config: ConfigDict,
+    workdir: Path,
+    loaded: build.Loaded,
+    begun: Start,
+    *,
+    scores_due: Callable[[int], bool],
+    watch: Any,
+    shown: Reporter,
+) -> Iterator[Any]:
+    """The hook that logs and saves; steps with `scores_due` are saved too."""
+    from transfer_reasoning.runtime.tracking import both, tensorboard, tracking
+    from transfer_reasoning.training.hooks import Bookkeeping
+    from transfer_reasoning.training.limits import Limits, leaf_names
+
+    num_steps, every = config.optimizer.num_steps, config.checkpoint.every_steps
+    is_due = lambda step: scores_due(step) or (step % every == 0 and step < num_steps)
+    name, plain = workdir.resolve().name, config.to_dict()
+    events = workdir / "tensorboard" if config.log.tensorboard else None
+    with (
+        tracking(config.track, name=name, config=plain) as far,
+        tensorboard(events, start=begun.state.step) as near,
+    ):
+        yield Bookkeeping(
+            workdir / "metrics.jsonl",
+            start=begun.state.step,
+            num_steps=num_steps,
+            meter=_meter(config, begun, watch),
+            checkpoints=begun.checkpoints,
+            is_due=is_due,
+            limits=Limits(
+                leaf_names(loaded.config), max_ungraded=config.log.max_ungraded
+            ),
+            shown=shown,
+            track=both(far, near),
+        )
+
+
+def _meter(config: ConfigDict, begun: Start, watch: Any) -> Any:
+    import jax
+
+    from transfer_reasoning.runtime.chips import peak_tflops
+    from transfer_reasoning.training.meter import Meter
+
+    peak = config.log.peak_tflops or peak_tflops(jax.devices()[0].device_kind)
+    return Meter(
+        watch=watch,
+        learning_rate=begun.learning_rate,
+        graded=levers.graded(config),
+        sampled=levers.on_policy(config),
+        peak_tflops=peak and peak * jax.device_count(),
+    )
+
+
+def metered(update: Any, config: ConfigDict, loaded: build.Loaded) -> Any:
+    """An update whose metrics say what was trained on."""
+    from transfer_reasoning.training.meter import Metered
+
+    sampled = levers.on_policy(config)
+    return Metered(update, loaded.config, update.objective, waits=sampled)
+
+
+def samples(config: ConfigDict, workdir: Path, loaded: build.Loaded) -> Any:
+    """The hook that writes responses for people to read."""
+    from transfer_reasoning.training.samples import SampleFiles
+
+    return SampleFiles(
+        workdir / "samples",
+        every_steps=config.log.samples_every,
+        count=config.log.samples,
+        decode=partial(loaded.text.decode, control=True),
+    )
+
+
+def saved(workdir: Path, step: int, loaded: build.Loaded) -> Any:
+    """The weights of a checkpoint of the run."""
+    from transfer_reasoning.runtime.manifest import step_name
+    from transfer_reasoning.training.state import load_weights
+
+    folder = workdir / "checkpoints" / step_name(step)
+    return load_weights(folder, loaded.config, loaded.layouts.train)
+
+
+def places(workdir: Path) -> dict[str, str]:
+    """What a finished run has made, and where it is."""
+    names = ("model", "best", "metrics.jsonl", "samples", "eval", "tensorboard")
+    made = {name.removesuffix(".jsonl"): workdir / name for name in names}
+    return {name: str(path) for name, path in made.items() if path.exists()}
