@@ -38,7 +38,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def run(stdout, stderr, **variables):
-    # Who runs tests side by side may say how wide a terminal is; here the terminal does.
+    # A runner of tests may say how wide a terminal is; here the terminal does.
     inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
     return subprocess.Popen(
         [sys.executable, "-c", CODE],

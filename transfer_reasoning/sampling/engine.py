@@ -167,9 +167,8 @@ class Sampler:
         asked between chunks of `chunk` tokens, so a response may be decoded a little
         past its end but never ends later. `on_finished` is told how many ended, and
         `on_ended` each place in `requests` and its completion, in the order they end;
-        without `keep` it alone gets them, and the list is empty. The
-        cache has places for `room` tokens, or as many as a request needs: the same
-        `room` in several calls compiles nothing anew.
+        without `keep` it alone gets them, and the list is empty. The cache has places
+        for `room` tokens, or as many as a request needs.
 
         Raises:
             InputError: a request is empty, too long for the model or not of its
