@@ -1,13 +1,21 @@
 """JAX as every stage wants it: compiled programs kept on disk, draws that do not depend
 on the mesh, memory that is not handed back between steps."""
 
-import ctypes
 import os
+import sys
 from pathlib import Path
 
 ACCELERATORS = ("nvidia0", "accel0", "vfio/0", "kfd")
-# glibc's numbers (malloc.h): M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX.
-_KEEP_FREED_MEMORY = ((-1, 2**31 - 1), (-4, 0), (-8, 1))
+VARIABLE = "GLIBC_TUNABLES"
+KEEPING = ":".join(
+    f"glibc.malloc.{name}={value}"
+    for name, value in (
+        ("hugetlb", 1),
+        ("trim_threshold", 2**31 - 1),
+        ("mmap_threshold", 2**27),  # larger ones would leave holes
+        ("arena_max", 1),
+    )
+)
 
 
 def prepare() -> None:
@@ -15,8 +23,6 @@ def prepare() -> None:
 
     `JAX_COMPILATION_CACHE_DIR` moves the cache; XLA's own default is to keep nothing.
     """
-    if not accelerated():
-        _keep_freed_memory()  # before jax starts its threads
     import jax
 
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
@@ -31,12 +37,13 @@ def accelerated() -> bool:
     return any((Path("/dev") / name).exists() for name in ACCELERATORS)
 
 
-def _keep_freed_memory() -> None:
-    """What is freed stays with this process, in one arena that all threads share.
+def keep_freed_memory() -> None:
+    """Start this command again with memory as steps on a CPU like it; once.
 
-    On CPU every step frees and takes the same buffers; a page fault for each page of
-    them is a fifth to a third of a small model's step.
+    What is freed stays with the process, in one arena that all threads share and on
+    huge pages. Every step frees and takes the same buffers: mapping their pages anew
+    is a fifth to a third of a small model's step. glibc reads this when it starts.
     """
-    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):  # glibc alone has it
-        for parameter, value in _KEEP_FREED_MEMORY:
-            mallopt(parameter, value)
+    if VARIABLE not in os.environ and not accelerated():
+        os.environ[VARIABLE] = KEEPING
+        os.execv(sys.executable, sys.orig_argv)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from launch import command_line
+from launch import command_line, device
 from launch.workdir import Run, execute
 from transfer_reasoning.runtime.progress import reporter
 from transfer_reasoning.types import InputError
@@ -60,6 +60,7 @@ def start_tool(main: Callable[[], None]) -> None:
                 raise InputError(f"got the argument {arguments[1]!r}; expected --flags")
             main()
 
+    device.keep_freed_memory()
     _replace_closed_streams()
     # Libraries chat, and log with a traceback what then reaches us as an exception.
     logging.set_verbosity(logging.FATAL)

@@ -193,7 +193,10 @@ def test_each_response_packed_is_itself_alone():
 
 
 def test_nothing_to_train_on_is_no_batch():
-    assert pack([], rows=2, length=8) == []
+    (nothing,) = pack([], rows=2, length=8)
+    assert nothing.segments_BT.shape == (2, 8)
+    assert not nothing.segments_BT.any()
+    assert not nothing.weight_BT.any()
     unweighted = [Weighted(item.rollout, 0.0) for item in ITEMS]
     assert pack(unweighted, rows=2, length=24) == []
 

@@ -27,8 +27,9 @@ from transfer_reasoning.model.decoder import (
     param_shardings,
     unstack_layers,
 )
+from transfer_reasoning.model.head import Head, policy_scores
 from transfer_reasoning.model.partition import Layout
-from transfer_reasoning.model.score import logits, token_logprobs
+from transfer_reasoning.model.score import logits
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -126,14 +127,38 @@ def test_no_position_sees_a_later_one():
     assert (by_position[6:] == 0).all()
 
 
+def scores_of(out, tokens, **how):
+    """Of every token after its own, in the columns of those before them."""
+    return policy_scores(
+        Head(out.hidden_BTD, out.head_VD), jnp.roll(tokens, -1, axis=1), **how
+    )
+
+
+def test_the_gradient_of_a_tied_table_is_the_lookups_and_the_heads():
+    """Two tables, each with its own derivative, against one with both."""
+    params = random_params(TINY)
+    untied = VARIANTS["qwen3_untied"]
+    apart = params | {"head": params["embedding"]}
+    tokens, positions, segments = random_tokens(TINY, 3, 9)
+
+    def loss(params, config):
+        out = forward(params, tokens, positions, segments, config=config)
+        return scores_of(out, tokens, chunk=32).logprob_BT[:, :-1].sum()
+
+    gradient = jax.jit(jax.grad(loss), static_argnums=1)
+    both, parts = gradient(params, TINY), gradient(apart, untied)
+    np.testing.assert_allclose(
+        both["embedding"], parts["embedding"] + parts["head"], rtol=1e-5, atol=1e-5
+    )
+
+
 def test_recomputing_layers_leaves_the_gradient():
     params = random_params(TINY)
     tokens, positions, segments = random_tokens(TINY, 2, 12)
 
     def loss(params, remat):
         out = forward(params, tokens, positions, segments, config=TINY, remat=remat)
-        table = head_table(params, TINY)
-        return token_logprobs(out.hidden_BTD[:, :-1], table, tokens[:, 1:]).sum()
+        return scores_of(out, tokens).logprob_BT[:, :-1].sum()
 
     gradient = jax.jit(jax.grad(loss), static_argnums=1)
     plain, recomputed = (gradient(params, remat) for remat in (False, True))
@@ -152,10 +177,8 @@ def test_sharded_forward_and_gradient_equal_one_device(shape):
 
     def loss(params, layout):
         out = forward(params, tokens, positions, segments, config=TINY, layout=layout)
-        table = head_table(params, TINY)
-        return token_logprobs(
-            out.hidden_BTD[:, :-1], table, tokens[:, 1:], chunk=32
-        ).mean()
+        scores = scores_of(out, tokens, chunk=32, layout=layout)
+        return scores.logprob_BT[:, :-1].mean()
 
     shardings = param_shardings(TINY, layout)
     value, gradient = jax.jit(jax.value_and_grad(loss), static_argnums=1)(params, None)

@@ -68,15 +68,18 @@ def test_a_training_step_holds_a_share_of_the_state_per_chip(mesh):
     place = layout.sharding(("batch", None), (ROWS, LENGTH))
     array = lambda dtype: jax.ShapeDtypeStruct((ROWS, LENGTH), dtype, sharding=place)
     batch = TrainBatch(*[array(jnp.int32)] * 3, *[array(jnp.float32)] * 5)
-    total = (weights, jax.eval_shape(update._zeros)[1])
-    gradients = update._accumulate.lower(weights, batch, total).compile()
-    step = update._apply.lower(weights, state["opt_state"], weights).compile()
     share = bytes_of(abstract_params(CONFIG)) / mesh.size
-    moments = step.memory_analysis()
-    # Weights, two moments, gradient go in; weights and moments come out in place.
-    assert moments.argument_size_in_bytes < 4 * share * PADDING
-    assert moments.alias_size_in_bytes > 3 * share
-    assert gradients.memory_analysis().argument_size_in_bytes < 2 * share * PADDING
+    differentiate = update._differentiate.lower(weights, batch, None).compile()
+    gradient = differentiate.memory_analysis()
+    assert gradient.argument_size_in_bytes < share * PADDING
+    assert gradient.output_size_in_bytes < share * PADDING
+    # What goes in beside the gradient comes out where it lay.
+    moving = weights, state["opt_state"], weights, jax.ShapeDtypeStruct((), bool)
+    for program, shares in ((update._move_weights, 1), (update._move_moments, 2)):
+        moved = program.lower(*moving).compile().memory_analysis()
+        assert moved.argument_size_in_bytes < 4 * share * PADDING
+        assert moved.alias_size_in_bytes > shares * share
+        assert moved.temp_size_in_bytes < share / 2
 
 
 def test_decoding_splits_heads_and_vocabulary(mesh):

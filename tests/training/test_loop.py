@@ -25,12 +25,12 @@ from transfer_reasoning.training.hooks import Bookkeeping
 from transfer_reasoning.training.limits import Limits, leaf_names
 from transfer_reasoning.training.loop import train
 from transfer_reasoning.training.meter import Meter, Metered
-from transfer_reasoning.training.state import TrainState, init_state
+from transfer_reasoning.training.state import Optimizer, TrainState, init_state
 from transfer_reasoning.training.step import Objective, Update
 from transfer_reasoning.types import InputError, Rollout, Verdict
 
 NUM_STEPS = 6
-OPTIMIZER = optax.sgd(0.3)
+OPTIMIZER = Optimizer(optax.identity(), optax.sgd(0.3))
 
 
 def bookkeeping(folder, start=0, shown=None, num_steps=NUM_STEPS, **changed):

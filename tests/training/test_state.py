@@ -77,10 +77,11 @@ def moved():
 
     @jax.jit
     def step(params, state, gradient):
-        updates, state = optimizer.update(gradient, state, params)
+        clipped, _ = optimizer.clip.update(gradient, optimizer.clip.init(params))
+        updates, state = optimizer.move.update(clipped, state, params)
         return optax.apply_updates(params, updates), state
 
-    params, state = start, jax.jit(optimizer.init)(start)
+    params, state = start, jax.jit(optimizer.move.init)(start)
     for gradient in gradients:
         params, state = step(params, state, gradient)
     return start, gradients, params
@@ -110,7 +111,7 @@ def test_moments_live_where_their_weights_do():
     layout = Layout.train(mesh_of(2, 2, 2))
     optimizer, _ = make_optimizer(TINY, **SCHEDULE)
     abstract = abstract_state(TINY, optimizer, layout)
-    adam = abstract["opt_state"][1][0]
+    adam = abstract["opt_state"][0]
     place = lambda tree: jax.tree.map(lambda leaf: leaf.sharding, tree)
     assert place(adam.mu) == place(adam.nu) == place(abstract["params"])
     assert place(abstract["params"]) == param_shardings(TINY, layout)

@@ -28,11 +28,11 @@ from tests.training.plain import (
 from transfer_reasoning.model.decoder import param_shardings
 from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.objectives.credit import GroupAdvantage
-from transfer_reasoning.training.state import init_state
+from transfer_reasoning.training.state import Optimizer, init_state
 from transfer_reasoning.training.step import Objective, Update
 from transfer_reasoning.types import Rollout, Weighted
 
-OPTIMIZER = optax.sgd(RATE, momentum=MOMENTUM)
+OPTIMIZER = Optimizer(optax.identity(), optax.sgd(RATE, momentum=MOMENTUM))
 SPLIT = {"clip_low": 0.02, "clip_high": 0.03, "kl_weight": 0.2}
 FULL = {
     "ratio": "sequence",
@@ -141,11 +141,7 @@ def one_pass(update, items, mesh=(1, 1, 1), moved=0.0):
     """Gradient and tally of `items`, whose policy has `moved` since the step began."""
     params, noise = placed_params(mesh), placed_params(mesh, seed=2)
     began = jax.tree.map(lambda now, other: now + moved * other, params, noise)
-    total = update._zeros()
-    for batch in update._prepare(began, items):
-        states = update._reference_states(batch)
-        total = update._accumulate(params, batch, total, states)
-    return total
+    return update._gradient(params, update._prepare(began, items))
 
 
 @pytest.fixture(scope="module")
@@ -282,10 +278,7 @@ def test_padding_and_masked_fields_may_hold_anything(make, garbage):
         old_logprob_BT=spoil(batch.old_logprob_BT),
         reference_logprob_BT=spoil(batch.reference_logprob_BT),
     )
-    clean, other = (
-        update._accumulate(params, b, update._zeros(), update._reference_states(b))
-        for b in (batch, spoilt)
-    )
+    clean, other = (update._gradient(params, [b]) for b in (batch, spoilt))
     assert max(jnp.abs(leaf).max() for leaf in jax.tree.leaves(clean[0])) > 0.01
     jax.tree.map(np.testing.assert_array_equal, clean, other)
 
@@ -440,10 +433,7 @@ def test_the_first_leaf_that_is_not_finite_is_named():
         leaves, tree = jax.tree.flatten(gradient)
         for bad in range(number, len(leaves), 4):
             leaves[bad] = leaves[bad].at[..., 0].set(np.nan)
-        state = fresh_state()
-        *_, leaf = update._apply(
-            state.params, state.opt_state, jax.tree.unflatten(tree, leaves)
-        )
+        *_, leaf = update._clip(jax.tree.unflatten(tree, leaves))
         assert leaf == number
 
 

@@ -46,6 +46,8 @@ def pack(
 ) -> list[TrainBatch]:
     """Microbatches of shape [rows, length] that together are one update.
 
+    One of padding, whose gradient is zero, where nothing is there to pack.
+
     Args:
         normaliser: one of `NORMALISERS`.
         budget: the most tokens a response may have, for "constant"; None: `length`.
@@ -71,7 +73,7 @@ def pack(
             " is predicted from the token before it"
         )
     placed = _first_fit([_size(item.rollout) for item, _ in kept], length)
-    count = -(-(1 + max((row for row, _ in placed), default=-1)) // rows)
+    count = -(-(1 + max((row for row, _ in placed), default=0)) // rows)
     batches = [_empty(rows, length) for _ in range(count)]
     segments: dict[int, int] = {}
     for (item, share), (row, start) in zip(kept, placed, strict=True):

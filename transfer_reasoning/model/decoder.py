@@ -76,8 +76,8 @@ class RMSNorm(nnx.Module):
 def _contract(x: jax.Array, *weights: nnx.Param, count: int = 1) -> list[jax.Array]:
     """The last `count` axes of `x` [B, T, ...] against the first of each weight."""
     inner = math.prod(x.shape[2:])
-    matrices = tuple(weight[...].reshape(inner, -1) for weight in weights)
-    found = products(x.reshape(*x.shape[:2], inner), matrices)
+    arrays = tuple(weight[...] for weight in weights)
+    found = products(x.reshape(*x.shape[:2], inner), arrays)
     return [
         product.reshape(*x.shape[:2], *weight[...].shape[count:])
         for product, weight in zip(found, weights, strict=True)
@@ -251,11 +251,13 @@ class Forward(NamedTuple):
     """Hidden states of a forward pass.
 
     `embedded_BTD` enters the first layer, `hidden_BTD` is the last layer's output after
-    the final norm, `kept` is `keep`'s return of each layer, stacked on a leading N.
+    the final norm, `head_VD` the table of the vocabulary that they are scored against,
+    `kept` is `keep`'s return of each layer, stacked on a leading N.
     """
 
     embedded_BTD: jax.Array
     hidden_BTD: jax.Array
+    head_VD: jax.Array
     kept: Any
 
 
@@ -282,7 +284,9 @@ def forward(
     (no copies into stacked residuals), slower to compile.
     """
     structure = _structure(config)
-    embedded_BTD = _embed(params, tokens_BT, config, layout)
+    rows_BTD, table_VD = _look_up(params["embedding"], tokens_BT)
+    rows_BTD = rows_BTD.astype(config.compute_dtype)
+    embedded_BTD = constrain(layout, rows_BTD, "batch", None, None)
     angles = rotation_of_rows(config, positions_BT)
 
     def mix(query, key, value):
@@ -298,7 +302,8 @@ def forward(
     body = jax.checkpoint(layer) if remat else layer
     x_BTD, kept = jax.lax.scan(body, embedded_BTD, params["layers"], unroll=unroll)
     final_norm = nnx.merge(structure.norm, params["final_norm"])
-    return Forward(embedded_BTD, final_norm(x_BTD), kept)
+    head_VD = table_VD if config.tied_head else params["head"]
+    return Forward(embedded_BTD, final_norm(x_BTD), head_VD, kept)
 
 
 def decode_step(
@@ -316,7 +321,8 @@ def decode_step(
     of its cache and sees the columns up to it.
     """
     structure = _structure(config)
-    x_BTD = _embed(params, tokens_B[:, None], config, layout)
+    x_BTD = params["embedding"][tokens_B[:, None]].astype(config.compute_dtype)
+    x_BTD = constrain(layout, x_BTD, "batch", None, None)
     angles = rotation(config, positions_B[:, None])
     rows = jnp.arange(tokens_B.shape[0])
 
@@ -356,8 +362,34 @@ def head_table(params: Params, config: ModelConfig) -> jax.Array:
     return params["embedding" if config.tied_head else "head"]
 
 
-def _embed(
-    params: Params, tokens_BT: jax.Array, config: ModelConfig, layout: Layout | None
-) -> jax.Array:
-    rows = params["embedding"][tokens_BT].astype(config.compute_dtype)
-    return constrain(layout, rows, "batch", None, None)
+@jax.custom_vjp
+def _look_up(table_VD: jax.Array, tokens_BT: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Rows of a table by token, and the table, for a head that is tied to it.
+
+    The derivative of the rows is added to that of the head where it lies: by itself it
+    would be a second table, nearly all zeros.
+    """
+    return table_VD[tokens_BT], table_VD
+
+
+def _looked_up(table_VD, tokens_BT):
+    return _look_up(table_VD, tokens_BT), tokens_BT
+
+
+def _look_up_backward(tokens_BT, slopes):
+    rows_BTD, table_VD = slopes
+    at_once = lambda table_VD, tokens, rows: table_VD.at[tokens].add(rows)
+
+    def one_by_one(table_VD, tokens_BT, rows_BTD):
+        # XLA's CPU backend would write the whole table anew for these few rows.
+        flat = tokens_BT.reshape(-1), rows_BTD.reshape(-1, rows_BTD.shape[-1])
+        add = lambda table_VD, row: (table_VD.at[row[0]].add(row[1]), None)
+        return jax.lax.scan(add, table_VD, flat)[0]
+
+    added_VD = jax.lax.platform_dependent(
+        table_VD, tokens_BT, rows_BTD, cpu=one_by_one, default=at_once
+    )
+    return added_VD, None
+
+
+_look_up.defvjp(_looked_up, _look_up_backward)

@@ -1,11 +1,9 @@
 """The head of the model in training: what a policy gives to the tokens of its rows.
 
-The vocabulary is taken in chunks, forward and backward, so that no [B, T, V] array
-exists: with V = 151,936 and 16k tokens that array alone would be 9.3 GiB in float32.
-The backward pass is written out: it makes each chunk's logits again, and puts the
-chunk's part of the table's gradient where it belongs, instead of adding up as many
-whole tables as there are chunks. Products accumulate, and everything after them is, in
-float32.
+The vocabulary is taken in chunks, forward and backward (`model.vocabulary`). The
+backward pass is written out: it makes each chunk's logits again, and puts the chunk's
+part of the table's gradient where it belongs, instead of adding up as many whole tables
+as there are chunks.
 """
 
 import functools
@@ -15,11 +13,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from transfer_reasoning.model.attention import MASKED_SCORE
 from transfer_reasoning.model.partition import Layout, constrain
-from transfer_reasoning.model.products import outer, times, times_turned
-
-CHUNK = 16_384
+from transfer_reasoning.model.products import outer, times
+from transfer_reasoning.model.vocabulary import LARGEST, Chunks
 
 
 class Head(NamedTuple):
@@ -44,7 +40,7 @@ def policy_scores(
     *,
     reference: Head | None = None,
     temperature: float = 1.0,
-    chunk: int = CHUNK,
+    chunk: int = LARGEST,
     layout: Layout | None = None,
 ) -> PolicyScores:
     """Scores of the targets under softmax(logits / temperature), float32 [B, T] each.
@@ -52,55 +48,12 @@ def policy_scores(
     With a reference, whose part has no gradient, the KL is exact: with a chunk's shares
     s in each whole it is the sum over chunks of s_p (KL within + log s_p - log s_q).
     """
-    chunks = _Chunks(policy.table_VD.shape[0], chunk, temperature, layout)
+    chunks = Chunks(policy.table_VD.shape[0], chunk, temperature, layout)
     return _scores(chunks, policy, reference, targets_BT)
 
 
-class _Chunks(NamedTuple):
-    """How the vocabulary is taken; hashable, static in jit.
-
-    Chunk i holds columns i, i + n, i + 2n, ...: a strided slice leaves a vocabulary
-    sharded in blocks where it is, a contiguous one would gather it.
-    """
-
-    vocab: int
-    largest: int
-    temperature: float
-    layout: Layout | None
-
-    @property
-    def count(self) -> int:
-        """A divisor of the vocabulary where one is near."""
-        least = -(-self.vocab // self.largest)
-        divisors = (n for n in range(least, 2 * least) if self.vocab % n == 0)
-        return next(divisors, least)
-
-    @property
-    def width(self) -> int:
-        return -(-self.vocab // self.count)
-
-    def cut(self, table_VD: jax.Array) -> jax.Array:
-        """The table as [columns of a chunk, chunks, D]."""
-        padding = self.count * self.width - self.vocab
-        padded = jnp.pad(table_VD, ((0, padding), (0, 0))) if padding else table_VD
-        return padded.reshape(self.width, self.count, -1)
-
-    def columns(self, index: jax.Array) -> jax.Array:
-        """Which of the vocabulary a chunk holds, int32 [C]."""
-        return index + self.count * jnp.arange(self.width, dtype=jnp.int32)
-
-    def logits(self, hidden_BTD, cut_table, index) -> jax.Array:
-        """Of one chunk, divided by the temperature; float32 [B, T, C]."""
-        part_CD = jax.lax.dynamic_index_in_dim(cut_table, index, 1, keepdims=False)
-        logits_BTC = times_turned(hidden_BTD, part_CD, jnp.float32) / self.temperature
-        if self.vocab == self.count * self.width:
-            return logits_BTC
-        real_11C = (self.columns(index) < self.vocab)[None, None]
-        return jnp.where(real_11C, logits_BTC, MASKED_SCORE)
-
-
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _scores(chunks: _Chunks, policy: Head, reference: Head | None, targets_BT):
+def _scores(chunks: Chunks, policy: Head, reference: Head | None, targets_BT):
     return _forward(chunks, policy, reference, targets_BT)[0]
 
 
@@ -113,12 +66,22 @@ class _Softmax(NamedTuple):
 
 
 def _softmax(logits_BTC: jax.Array) -> _Softmax:
-    """Written out, so that one exponential serves the total and every mean."""
+    """Written out, so that one exponential serves the total and every mean.
+
+    A mean is a product of matrices: XLA's CPU backend fuses a sum of products with the
+    exponential, which it then takes again, one number at a time.
+    """
     top_BT1 = jnp.max(logits_BTC, axis=-1, keepdims=True)
+    # Without this, which changes nothing, that backend fuses the maximum with the
+    # product before it, at a fifth of the time.
+    top_BT1 = jnp.where(jnp.isfinite(top_BT1), top_BT1, 0.0)
     weights_BTC = jnp.exp(logits_BTC - top_BT1)
     sum_BT = jnp.sum(weights_BTC, axis=-1)
     total_BT = jnp.log(sum_BT) + top_BT1[..., 0]
-    mean = lambda x_BTC: jnp.sum(weights_BTC * x_BTC, axis=-1) / sum_BT
+    highest = jax.lax.Precision.HIGHEST
+    mean = lambda x_BTC: (
+        jnp.einsum("BTC,BTC->BT", weights_BTC, x_BTC, precision=highest) / sum_BT
+    )
     return _Softmax(total_BT, logits_BTC - total_BT[..., None], mean)
 
 

@@ -12,12 +12,13 @@ import jax.numpy as jnp
 
 @jax.custom_vjp
 def products(x_BTI: jax.Array, weights: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-    """`x` [B, T, I] times each weight [I, O], in the dtype of `x`.
+    """`x` [B, T, I] times each weight [..., O], whose first axes make up I, in the
+    dtype of `x`: [B, T, O] each, all axes of O as one.
 
     Weights may be float32 where `x` is bfloat16; their derivatives are then float32
     sums that were never rounded to bfloat16.
     """
-    return tuple(times(x_BTI, w_IO) for w_IO in weights)
+    return tuple(times(x_BTI, _matrix(x_BTI, weight)) for weight in weights)
 
 
 def _forward(x_BTI, weights):
@@ -25,9 +26,16 @@ def _forward(x_BTI, weights):
 
 
 def _backward(saved, slopes):
-    x_BTI, weights = saved
-    parts = [times_turned(s, w_IO) for s, w_IO in zip(slopes, weights, strict=True)]
-    return sum(parts[1:], parts[0]), outer(x_BTI, slopes)
+    x_BTI, weights = saved  # as they were: a weight in another shape is a copy
+    parts = [
+        times_turned(slope_BTO, _matrix(x_BTI, weight))
+        for slope_BTO, weight in zip(slopes, weights, strict=True)
+    ]
+    weight_slopes = tuple(
+        slope_IO.reshape(weight.shape)
+        for slope_IO, weight in zip(outer(x_BTI, slopes), weights, strict=True)
+    )
+    return sum(parts[1:], parts[0]), weight_slopes
 
 
 products.defvjp(_forward, _backward)
@@ -79,6 +87,10 @@ def outer(x_BTI: jax.Array, ys: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
 def alone(x: jax.Array) -> jax.Array:
     """`x`, kept from being folded into what reads it."""
     return jax.lax.optimization_barrier(x)
+
+
+def _matrix(x_BTI: jax.Array, weight: jax.Array) -> jax.Array:
+    return weight.reshape(x_BTI.shape[-1], -1)
 
 
 def _rows(x: jax.Array) -> jax.Array:

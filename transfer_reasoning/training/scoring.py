@@ -12,14 +12,9 @@ import numpy as np
 
 from transfer_reasoning.data.packing import pack, unpack
 from transfer_reasoning.model.config import ModelConfig
-from transfer_reasoning.model.decoder import Params, forward, head_table
+from transfer_reasoning.model.decoder import Params, forward
+from transfer_reasoning.model.head import Head, PolicyScores, policy_scores
 from transfer_reasoning.model.partition import Layout
-from transfer_reasoning.model.score import (
-    PolicyScores,
-    policy_scores,
-    policy_scores_against,
-    token_logprobs,
-)
 from transfer_reasoning.objectives.kl import ESTIMATORS
 from transfer_reasoning.objectives.surrogate import TrainBatch
 from transfer_reasoning.runtime.mesh import place
@@ -35,9 +30,10 @@ class RowScores:
     objective: Objective
     layout: Layout
 
-    def states(self, params: Params, batch: TrainBatch) -> jax.Array:
-        """Hidden states [B, T - 1, D] that predict tokens 1 and later."""
-        return forward(
+    def head(self, params: Params, batch: TrainBatch) -> Head:
+        """Hidden states [B, T, D], each to predict the token after it, and the table
+        that they are scored against."""
+        out = forward(
             params,
             batch.tokens_BT,
             batch.positions_BT,
@@ -46,45 +42,27 @@ class RowScores:
             layout=self.layout,
             remat=self.objective.remat,
             unroll=self.objective.unroll,
-        ).hidden_BTD[:, :-1]
+        )
+        return Head(out.hidden_BTD, out.head_VD)
+
+    def policy(
+        self, params: Params, batch: TrainBatch, reference: Head | None = None
+    ) -> PolicyScores:
+        """Of every token, at the objective's temperature; the KL to a reference, given
+        as its `head` of these rows."""
+        scores = policy_scores(
+            self.head(params, batch),
+            jnp.roll(batch.tokens_BT, -1, axis=1),
+            reference=reference,
+            temperature=self.objective.temperature,
+            layout=self.layout,
+        )
+        from_column_1 = lambda x_BT: jnp.pad(x_BT[:, :-1], ((0, 0), (1, 0)))
+        return PolicyScores(*map(from_column_1, scores))
 
     def logprobs(self, params: Params, batch: TrainBatch) -> jax.Array:
         """Of every token, at the objective's temperature."""
-        return _from_column_1(
-            token_logprobs(
-                self.states(params, batch),
-                head_table(params, self.config),
-                batch.tokens_BT[:, 1:],
-                temperature=self.objective.temperature,
-            )
-        )
-
-    def policy(
-        self, params: Params, batch: TrainBatch, reference: None
-    ) -> PolicyScores:
-        """Log-probability and entropy; no KL."""
-        return _scores_from_column_1(
-            policy_scores(
-                self.states(params, batch),
-                head_table(params, self.config),
-                batch.tokens_BT[:, 1:],
-                temperature=self.objective.temperature,
-            )
-        )
-
-    def policy_against(
-        self, params: Params, batch: TrainBatch, reference: tuple[jax.Array, jax.Array]
-    ) -> PolicyScores:
-        """With the exact KL to a reference, given as its `states` and its table."""
-        states_BTD, table_VD = reference
-        return _scores_from_column_1(
-            policy_scores_against(
-                [self.states(params, batch), states_BTD],
-                [head_table(params, self.config), table_VD],
-                batch.tokens_BT[:, 1:],
-                temperature=self.objective.temperature,
-            )
-        )
+        return self.policy(params, batch).logprob_BT
 
 
 class RewardKl:
@@ -123,11 +101,3 @@ class RewardKl:
             self._estimate(self._params, place(batch, self._rows)) for batch in batches
         ]
         return unpack([np.asarray(kl_BT) for kl_BT in estimates], rollouts)
-
-
-def _from_column_1(x_BT: jax.Array) -> jax.Array:
-    return jnp.pad(x_BT, ((0, 0), (1, 0)))
-
-
-def _scores_from_column_1(scores: PolicyScores) -> PolicyScores:
-    return PolicyScores(*[_from_column_1(x_BT) for x_BT in scores])

@@ -21,6 +21,16 @@ from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.runtime.checkpoint import Checkpoints, load_verified
 
 
+class Optimizer(NamedTuple):
+    """Two transformations, the first without a state: `clip` a gradient, then `move`.
+
+    Apart, because a gradient that two programs read is clipped once, where it lies.
+    """
+
+    clip: optax.GradientTransformation
+    move: optax.GradientTransformation
+
+
 class TrainState(NamedTuple):
     """Weights and moments (float32), and how many steps made them."""
 
@@ -40,7 +50,7 @@ def make_optimizer(
     b2: float = 0.95,
     weight_decay: float = 0.0,
     max_grad_norm: float = 1.0,
-) -> tuple[optax.GradientTransformation, optax.Schedule]:
+) -> tuple[Optimizer, optax.Schedule]:
     """AdamW after clipping by global norm; linear warm-up, cosine to a fraction.
 
     Norm scales and biases do not decay. Returns the optimiser, which moves with every
@@ -58,22 +68,20 @@ def make_optimizer(
         lambda path, _: not path[-1].key.endswith(("scale", "bias")),
         abstract_params(config),
     )
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(max_grad_norm),
-        optax.adamw(schedule, b1=0.9, b2=b2, weight_decay=weight_decay, mask=decays),
-    )
+    move = optax.adamw(schedule, b1=0.9, b2=b2, weight_decay=weight_decay, mask=decays)
+    optimizer = Optimizer(optax.clip_by_global_norm(max_grad_norm), move)
     return optimizer, lambda step: schedule(step * updates_per_step)
 
 
 def init_state(
     params: Params,
     config: ModelConfig,
-    optimizer: optax.GradientTransformation,
+    optimizer: Optimizer,
     layout: Layout,
 ) -> TrainState:
     """Step 0 from given weights; moments are made on the shards of their weights."""
     shardings = state_shardings(config, optimizer, layout)[1]
-    opt_state = jax.jit(optimizer.init, out_shardings=shardings)(params)
+    opt_state = jax.jit(optimizer.move.init, out_shardings=shardings)(params)
     return TrainState(params, opt_state, 0)
 
 
@@ -82,7 +90,7 @@ def resume_or_init(
     params: Params,
     *,
     config: ModelConfig,
-    optimizer: optax.GradientTransformation,
+    optimizer: Optimizer,
     layout: Layout,
     keep_params: bool,
 ) -> TrainState:
@@ -99,14 +107,14 @@ def resume_or_init(
 
 
 def state_shardings(
-    config: ModelConfig, optimizer: optax.GradientTransformation, layout: Layout
+    config: ModelConfig, optimizer: Optimizer, layout: Layout
 ) -> tuple[Params, Any]:
     """Where weights and optimiser state live."""
     params = param_shardings(config, layout)
-    abstract = jax.eval_shape(optimizer.init, abstract_params(config))
+    abstract = jax.eval_shape(optimizer.move.init, abstract_params(config))
     everywhere = layout.sharding((), ())
     moments = optax.tree_utils.tree_map_params(
-        optimizer,
+        optimizer.move,
         lambda _, sharding: sharding,
         abstract,
         params,
@@ -116,12 +124,12 @@ def state_shardings(
 
 
 def abstract_state(
-    config: ModelConfig, optimizer: optax.GradientTransformation, layout: Layout
+    config: ModelConfig, optimizer: Optimizer, layout: Layout
 ) -> dict[str, Any]:
     """What a checkpoint holds, as shapes, dtypes and shardings: params, opt_state."""
     abstract = abstract_params(config)
     params, moments = state_shardings(config, optimizer, layout)
-    opt_state = jax.eval_shape(optimizer.init, abstract)
+    opt_state = jax.eval_shape(optimizer.move.init, abstract)
     return {
         "params": _placed(abstract, params),
         "opt_state": _placed(opt_state, moments),

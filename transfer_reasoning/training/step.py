@@ -22,12 +22,8 @@ import optax
 
 from transfer_reasoning.data.packing import pack, without_truncated
 from transfer_reasoning.model.config import ModelConfig
-from transfer_reasoning.model.decoder import (
-    Params,
-    abstract_params,
-    head_table,
-    param_shardings,
-)
+from transfer_reasoning.model.decoder import Params
+from transfer_reasoning.model.head import Head
 from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.objectives.kl import k3
 from transfer_reasoning.objectives.surrogate import TrainBatch
@@ -35,7 +31,11 @@ from transfer_reasoning.runtime.mesh import place
 from transfer_reasoning.runtime.stopwatch import Stopwatch
 from transfer_reasoning.training.objective import Objective
 from transfer_reasoning.training.scoring import RowScores
-from transfer_reasoning.training.state import TrainState, state_shardings
+from transfer_reasoning.training.state import (
+    Optimizer,
+    TrainState,
+    state_shardings,
+)
 from transfer_reasoning.training.tally import Tally, step_metrics, tally
 from transfer_reasoning.types import Weighted
 
@@ -52,7 +52,7 @@ class Update:
     def __init__(
         self,
         config: ModelConfig,
-        optimizer: optax.GradientTransformation,
+        optimizer: Optimizer,
         objective: Objective,
         layout: Layout,
         *,
@@ -66,23 +66,33 @@ class Update:
         params, moments = state_shardings(config, optimizer, layout)
         rows = RowScores(config, objective, layout)
         self._score = jax.jit(rows.logprobs)
-        self._states = jax.jit(rows.states)
-        self._zeros = jax.jit(
-            lambda: (_zeros(config), Tally.zero()),
-            out_shardings=(param_shardings(config, layout), None),
-        )
-        self._accumulate = jax.jit(
-            lambda weights, batch, total, reference=None: _accumulate(
-                weights, batch, total, reference, rows
+        self._head = jax.jit(rows.head)
+        self._differentiate = jax.jit(
+            lambda weights, batch, reference: _differentiate(
+                weights, batch, reference, rows
             ),
-            donate_argnums=2,
+            out_shardings=(params, None),
         )
-        self._apply = jax.jit(
-            lambda weights, opt_state, gradient: _apply(
-                weights, opt_state, gradient, optimizer
+        self._plus = jax.jit(_plus, donate_argnums=0)
+        self._clip = jax.jit(
+            lambda gradient: _clip(gradient, optimizer.clip),
+            donate_argnums=0,
+            out_shardings=(params, None, None, None),
+        )
+        # In this order, in two programs: the moments are overwritten where they lie.
+        self._move_weights = jax.jit(
+            lambda weights, opt_state, gradient, finite: _move_weights(
+                weights, opt_state, gradient, finite, optimizer.move
             ),
-            donate_argnums=(0, 1),
-            out_shardings=(params, moments, None, None),
+            donate_argnums=0,
+            out_shardings=params,
+        )
+        self._move_moments = jax.jit(
+            lambda weights, opt_state, gradient, finite: _move_moments(
+                weights, opt_state, gradient, finite, optimizer.move
+            ),
+            donate_argnums=1,
+            out_shardings=moments,
         )
 
     def __call__(
@@ -99,17 +109,32 @@ class Update:
         ]
         tallies, norms, bad = [], [], []
         for microbatches in updates * self.objective.epochs:
-            total = self._zeros()
-            for batch in microbatches:
-                reference = self._reference_states(batch)
-                total = self._accumulate(params, batch, total, reference)
-            gradient, measured = total
-            params, opt_state, norm, leaf = self._apply(params, opt_state, gradient)
+            jax.block_until_ready(opt_state)  # the gradient before is gone then
+            gradient, measured = self._gradient(params, microbatches)
+            gradient, norm, finite, leaf = self._clip(gradient)
+            params = self._move_weights(params, opt_state, gradient, finite)
+            opt_state = self._move_moments(params, opt_state, gradient, finite)
+            del gradient  # or it would lie beside the next one
             tallies.append(measured)
             norms.append(norm)
             bad.append(leaf)
         metrics = step_metrics(tallies, norms, bad)
         return TrainState(params, opt_state, state.step + 1), metrics
+
+    def _gradient(
+        self, params: Params, microbatches: Sequence[TrainBatch]
+    ) -> tuple[Params, Tally]:
+        """Sums over the microbatches."""
+        total = None
+        for batch in microbatches:
+            # Work handed out ahead would have memory for a gradient each.
+            jax.block_until_ready(total)
+            reference = self._reference_head(batch)
+            more = self._differentiate(params, batch, reference)
+            total = more if total is None else self._plus(total, more)
+            del more
+        assert total is not None
+        return total
 
     def _prepare(self, params: Params, weighted: Sequence[Weighted]) -> list:
         """Microbatches on the mesh, with the log-probabilities the objective needs."""
@@ -145,27 +170,23 @@ class Update:
                 ]
             return jax.block_until_ready(batches)
 
-    def _reference_states(
-        self, batch: TrainBatch
-    ) -> tuple[jax.Array, jax.Array] | None:
-        """What an exact KL reads of the reference: its hidden states and its table.
+    def _reference_head(self, batch: TrainBatch) -> Head | None:
+        """What an exact KL reads of the reference.
 
         Made for one microbatch at a time, so only one microbatch's are ever there.
         """
         if self._reference is None or not self.objective.exact_kl:
             return None
-        table_VD = head_table(self._reference, self._config)
-        return self._states(self._reference, batch), table_VD
+        return self._head(self._reference, batch)
 
 
-def _accumulate(params, batch: TrainBatch, total, reference, rows: RowScores):
-    """`total` (gradient, tally) with one more microbatch."""
+def _differentiate(params, batch: TrainBatch, reference, rows: RowScores):
+    """Gradient and tally of one microbatch."""
     objective = rows.objective
     surrogate = objective.surrogate()
-    policy = rows.policy_against if objective.exact_kl else rows.policy
 
     def loss(params):
-        scores = policy(params, batch, reference)
+        scores = rows.policy(params, batch, reference)
         old_BT = batch.old_logprob_BT
         if objective.num_updates == 1:
             old_BT = jax.lax.stop_gradient(scores.logprob_BT)
@@ -178,34 +199,38 @@ def _accumulate(params, batch: TrainBatch, total, reference, rows: RowScores):
     kl_BT = scores.kl_BT
     if objective.kl_in_loss and not objective.exact_kl:
         kl_BT = k3(scores.logprob_BT, batch.reference_logprob_BT)
-    gradient_sum, measured = total
-    return (
-        jax.tree.map(jnp.add, gradient_sum, gradient),
-        measured.plus(tally(scores, kl_BT, factors, batch)),
-    )
+    return gradient, tally(scores, kl_BT, factors, batch)
 
 
-def _apply(params, opt_state, gradient, optimizer: optax.GradientTransformation):
-    """The optimiser's update, or nothing at all where the gradient is not finite.
+def _plus(total: tuple[Params, Tally], more: tuple[Params, Tally]):
+    gradient = jax.tree.map(jnp.add, total[0], more[0])
+    return gradient, total[1].plus(more[1])
 
-    Returns weights, optimiser state, the gradient's norm, and the index (in the order
-    of tree_leaves) of the first leaf that makes the norm no number; -1 where none does.
-    """
+
+def _clip(gradient: Params, clip: optax.GradientTransformation):
+    """The gradient clipped, its norm before, whether that is finite, and the index (in
+    the order of tree_leaves) of the first leaf that makes it no number, else -1."""
     squares = [jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradient)]
     running = jnp.stack(list(itertools.accumulate(squares)))
     norm = jnp.sqrt(running[-1])
     finite = jnp.isfinite(norm)
     bad_leaf = jnp.where(finite, -1, jnp.argmin(jnp.isfinite(running)))
-    updates, moved = optimizer.update(gradient, opt_state, params)
-    choose = lambda new, old: jnp.where(finite, new, old)
-    new_params = jax.tree.map(choose, optax.apply_updates(params, updates), params)
-    return new_params, jax.tree.map(choose, moved, opt_state), norm, bad_leaf
+    clipped, _ = clip.update(gradient, clip.init(gradient))
+    return clipped, norm, finite, bad_leaf
 
 
-def _zeros(config: ModelConfig) -> Params:
-    return jax.tree.map(
-        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), abstract_params(config)
-    )
+def _move_weights(params, opt_state, gradient, finite, move):
+    """What the optimiser makes of the weights; they stay where `finite` is false."""
+    updates, _ = move.update(gradient, opt_state, params)
+    moved = optax.apply_updates(params, updates)
+    return jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, params)
+
+
+def _move_moments(params, opt_state, gradient, finite, move):
+    """What it keeps, which weights have no part in; a gradient that is not finite
+    leaves no trace."""
+    _, moved = move.update(gradient, opt_state, params)
+    return jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, opt_state)
 
 
 def _split(weighted: Sequence[Weighted], parts: int) -> list[Sequence[Weighted]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from transfer_reasoning.model.score import PolicyScores
+from transfer_reasoning.model.head import PolicyScores
 from transfer_reasoning.objectives.kl import k3
 from transfer_reasoning.objectives.surrogate import Factors, TrainBatch
 
@@ -31,12 +31,6 @@ class Tally(NamedTuple):
 
     sums: dict[str, jax.Array]
     largest: dict[str, jax.Array]
-
-    @classmethod
-    def zero(cls) -> "Tally":
-        """Of no microbatch."""
-        zeros = lambda names: {name: jnp.float32(0.0) for name in names}
-        return cls(zeros(("share", *SHARED, *COUNTED)), zeros(LARGEST))
 
     def plus(self, other: "Tally") -> "Tally":
         """Of both."""

@@ -1,0 +1,62 @@
+"""The vocabulary in chunks, so that no [B, T, V] array exists.
+
+With V = 151,936 and 16k tokens that array alone would be 9.3 GiB in float32. Products
+accumulate, and everything after them is, in float32.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from transfer_reasoning.model.attention import MASKED_SCORE
+from transfer_reasoning.model.partition import Layout
+from transfer_reasoning.model.products import times_turned
+
+LARGEST = 16_384
+
+
+class Chunks(NamedTuple):
+    """How a vocabulary is taken; hashable, static in jit.
+
+    Chunk i holds columns i, i + n, i + 2n, ...: a strided slice leaves a vocabulary
+    sharded in blocks where it is, a contiguous one would gather it.
+    """
+
+    vocab: int
+    largest: int = LARGEST
+    temperature: float = 1.0
+    layout: Layout | None = None
+
+    @property
+    def count(self) -> int:
+        """How many; a divisor of the vocabulary where one is near."""
+        least = -(-self.vocab // self.largest)
+        divisors = (n for n in range(least, 2 * least) if self.vocab % n == 0)
+        return next(divisors, least)
+
+    @property
+    def width(self) -> int:
+        """Columns of each, but for padding."""
+        return -(-self.vocab // self.count)
+
+    def cut(self, table_VD: jax.Array) -> jax.Array:
+        """The table as [columns of a chunk, chunks, D]."""
+        padding = self.count * self.width - self.vocab
+        padded = jnp.pad(table_VD, ((0, padding), (0, 0))) if padding else table_VD
+        return padded.reshape(self.width, self.count, -1)
+
+    def columns(self, index: jax.Array) -> jax.Array:
+        """Which of the vocabulary a chunk holds, int32 [C]."""
+        return index + self.count * jnp.arange(self.width, dtype=jnp.int32)
+
+    def logits(
+        self, hidden_BTD: jax.Array, cut_table: jax.Array, index: jax.Array
+    ) -> jax.Array:
+        """Of one chunk, divided by the temperature; float32 [B, T, C]."""
+        part_CD = jax.lax.dynamic_index_in_dim(cut_table, index, 1, keepdims=False)
+        logits_BTC = times_turned(hidden_BTD, part_CD, jnp.float32) / self.temperature
+        if self.vocab == self.count * self.width:
+            return logits_BTC
+        real_11C = (self.columns(index) < self.vocab)[None, None]
+        return jnp.where(real_11C, logits_BTC, MASKED_SCORE)
