@@ -1,4 +1,4 @@
-"""Processes that take turns at the same work, and what their times are to each other."""
+"""Processes that take turns at the same work; what their times are to each other."""
 
 import json
 import os
