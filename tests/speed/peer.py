@@ -28,8 +28,7 @@ class Turns:
 
     def __call__(self) -> None:
         self.calls += 1
-        wall = time.perf_counter() - self.began[0]
-        settle()
+        wall = settle() - self.began[0]
         processor = time.process_time() - self.began[1]
         if self.calls == WARMUP:
             say(ready=True)
@@ -40,13 +39,13 @@ class Turns:
         self.began = time.perf_counter(), time.process_time()
 
 
-def settle() -> None:
-    """Until what runs in the background has ended: Tunix is a step ahead."""
+def settle() -> float:
+    """When what runs in the background ended, to `SAMPLE_S`: Tunix is a step ahead."""
     while True:
-        before = time.process_time()
+        now, before = time.perf_counter(), time.process_time()
         time.sleep(SAMPLE_S)
         if time.process_time() - before < QUIET_S:
-            return
+            return now
 
 
 def say(**found) -> None:
