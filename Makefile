@@ -93,11 +93,15 @@ sandbox-campaign:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
 	@$(RUN) -m pytest tests/sandbox -m campaign -s
 
-# Evaluation against lm_eval on transformers, in an environment of its own that has torch.
-# PEER_PYTHON=its python [SPEED_CORES=0] [SPEED_ROUNDS=5]
+# Training against transformers, TRL and Tunix, its laws and memory; evaluation against
+# lm_eval on transformers. Each peer is in an environment of its own:
+# PEER_TORCH=, PEER_TUNIX=, PEER_PYTHON=its python [SPEED_ROUNDS=5] [SPEED_CORE=0]
+# [SPEED_ROWS=tiny,small,0.6b,sft,grpo,budgets,laws,memory] [SPEED_PREFIX="chrt -f 20"]
+# [SPEED_BENCH=../shared/bench] [SPEED_FIGURE=FILE.png] and [SPEED_CORES=0] of evaluation
 speed-campaign:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
-	@$(RUN) -m pytest tests/evaluation/test_speed.py -m campaign -s
+	@$(RUN) -m pytest tests/training/test_speed.py tests/evaluation/test_speed.py \
+	    -m campaign -s
 
 lint:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev

@@ -178,14 +178,14 @@ def test_third_party_packages_stay_in_their_places(package):
     assert not wrong
 
 
-def test_torch_is_in_the_comparison_with_transformers_alone():
+def test_torch_is_in_the_comparisons_with_peers_alone():
     users = {
         file.relative_to(ROOT / "tests").parts[0]
         for file in ROOT.glob("tests/**/*.py")
         for found in imports_of(file)
         if found.name.split(".")[0] == "torch"
     }
-    assert users <= {"parity", "golden"}
+    assert users <= {"parity", "golden", "speed"}
 
 
 @pytest.mark.parametrize("part", ["model", "sampling", "objectives"])

@@ -1,0 +1,130 @@
+r"""How fast this is, on the work that peers are measured on.
+
+    python -m launch.speed --preset=tiny --work=train [--shapes=8x128] [--repeats=5]
+    python -m launch.speed --preset=tiny --work=grpo [--budgets=lognormal]
+
+Prints a JSON line for each shape or batch. `s_*` is wall time of a step or call,
+`cpu_s_*` processor time of this process, comparable only on one core: begin the
+command with `taskset -c 0`. `peak_rss_gb` is of the process so far. bfloat16 is the
+dtype of compute: weights and moments stay float32.
+"""
+
+import json
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from absl import flags
+
+from launch import door, speed_definition
+from transfer_reasoning.types import InputError
+
+_PRESETS = list(speed_definition.PRESETS)
+_WORKS = ["train", "generate", "grpo", "sft"]
+_PRESET = flags.DEFINE_enum("preset", "tiny", _PRESETS, "shape of the model")
+_WORK = flags.DEFINE_enum("work", "train", _WORKS, "what is done")
+_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "of compute")
+_REPEATS = flags.DEFINE_integer("repeats", 5, "steps or calls that are timed", 1)
+_WARMUP = flags.DEFINE_integer("warmup", 2, "those before them", 1)
+_SHAPES = flags.DEFINE_list("shapes", [], "of train: rows x tokens, as 8x128,8x512")
+_BATCHES = flags.DEFINE_list("batches", [], "of generate: prompts, as 1,8")
+_SAMPLE = flags.DEFINE_bool("sample", False, "of generate: draw, instead of greedy")
+_PROMPTS = flags.DEFINE_integer("prompts", 4, "of a grpo step", 1)
+_GROUP = flags.DEFINE_integer("group", 8, "of grpo: responses to a prompt", 1)
+_KINDS = ["equal", "lognormal"]
+_BUDGETS = flags.DEFINE_enum("budgets", "equal", _KINDS, "of grpo: response lengths")
+_SLOTS = flags.DEFINE_integer("slots", 0, "of grpo: drawn side by side; 0: as fits", 0)
+_ROWS = flags.DEFINE_integer("rows", 0, "of a microbatch; 0: as fits the work", 0)
+_ROW = flags.DEFINE_integer("row_length", 0, "tokens of a row; 0: as fits the work", 0)
+_UNROLL = flags.DEFINE_integer("unroll", 1, "layers an iteration of the scan", 1)
+_TURNS = flags.DEFINE_bool("turns", False, "a step for each line read, and its times")
+
+
+def main() -> None:
+    """Measure one kind of work."""
+    if not all(batch.isdecimal() and int(batch) for batch in _BATCHES.value):
+        raise InputError(
+            f"--batches is {','.join(_BATCHES.value)!r}; expected counts, as 1,8"
+        )
+    from launch.device import prepare
+
+    prepare()
+    from launch.speed_settings import Settings
+    from launch.speed_work import WORKS
+    from transfer_reasoning.model.config import ModelConfig
+
+    shape = speed_definition.PRESETS[_PRESET.value]
+    config = ModelConfig(**shape, compute_dtype=_DTYPE.value)
+    settings = Settings(
+        shapes=tuple(_SHAPES.value),
+        batches=tuple(map(int, _BATCHES.value)),
+        sizes=speed_definition.Sizes(_PROMPTS.value, _GROUP.value),
+        budgets=_BUDGETS.value == "lognormal",
+        sample=_SAMPLE.value,
+        rows=_ROWS.value,
+        row_length=_ROW.value,
+        slots=_SLOTS.value,
+        unroll=_UNROLL.value,
+    )
+    for work in WORKS[_WORK.value](_PRESET.value, config, settings):
+        if _TURNS.value:
+            _take_turns(work.call)
+            return
+        seconds = _timed(work.call)
+        first = _timed(work.first) if work.first else {"s_median": 0.0}
+        rates = work.rates(seconds["s_median"], first["s_median"])
+        parameters = {"params": config.num_parameters}
+        _emit(work.bench, **parameters, **work.fields, **rates, **seconds)
+
+
+def _timed(call: Callable[[], None]) -> dict[str, float]:
+    """Seconds of `repeats` calls after the warm-up."""
+    for _ in range(_WARMUP.value):
+        call()
+    wall, processor = zip(*(_once(call) for _ in range(_REPEATS.value)), strict=True)
+    return {
+        **{"s_median": statistics.median(wall), "s_min": min(wall), "s_max": max(wall)},
+        "cpu_s_median": statistics.median(processor),
+        "cpu_s_min": min(processor),
+        "repeats": len(wall),
+    }
+
+
+def _take_turns(call: Callable[[], None]) -> None:
+    """A call and a line of its times for every line read, so that sides take turns."""
+    for _ in range(_WARMUP.value):
+        call()
+    print(json.dumps({"ready": True}), flush=True)
+    for _ in sys.stdin:
+        wall, processor = _once(call)
+        print(json.dumps({"s": wall, "cpu_s": processor}), flush=True)
+
+
+def _once(call: Callable[[], None]) -> tuple[float, float]:
+    wall, processor = time.perf_counter(), time.process_time()
+    call()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def _emit(bench: str, **found: Any) -> None:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    row = {
+        **{"bench": bench, "threads": len(os.sched_getaffinity(0))},
+        **{"python": platform.python_version(), "impl": "transfer-reasoning"},
+        "versions": {name: version(name) for name in ("jax", "flax", "optax")},
+        **{"preset": _PRESET.value, "dtype": _DTYPE.value},
+        **found,
+        "peak_rss_gb": peak,
+    }
+    short = lambda value: float(f"{value:.5g}") if isinstance(value, float) else value
+    print(json.dumps({name: short(value) for name, value in row.items()}), flush=True)
+
+
+if __name__ == "__main__":
+    door.start_tool(main)
