@@ -13,8 +13,8 @@ from transfer_reasoning.data.packing import (
     unpack,
     without_truncated,
 )
-from transfer_reasoning.model.decoder import forward, head_table
-from transfer_reasoning.model.score import token_logprobs
+from transfer_reasoning.model.decoder import forward
+from transfer_reasoning.model.head import Head, policy_scores
 from transfer_reasoning.types import InputError, Rollout, Weighted
 
 CONFIG = dataclasses.replace(TINY, num_layers=1)
@@ -22,16 +22,21 @@ PARAMS = random_params(CONFIG)
 ITEMS = random_weights(random_rollouts(CONFIG, 13))
 
 
+def logprobs(params, batch):
+    """Of every token after the first of a row, [B, T - 1]."""
+    out = forward(params, *batch[:3], config=CONFIG)
+    head = Head(out.hidden_BTD[:, :-1], out.head_VD)
+    return policy_scores(head, batch.tokens_BT[:, 1:]).logprob_BT
+
+
 @jax.jit
 def loss_and_gradient(batch):
     """-sum of share * credit * log-probability, and its gradient by all weights."""
 
     def loss(params):
-        hidden = forward(params, *batch[:3], config=CONFIG).hidden_BTD[:, :-1]
-        logprob = token_logprobs(
-            hidden, head_table(params, CONFIG), batch.tokens_BT[:, 1:]
-        )
-        return -(logprob * (batch.weight_BT * batch.advantage_BT)[:, 1:]).sum()
+        return -(
+            logprobs(params, batch) * (batch.weight_BT * batch.advantage_BT)[:, 1:]
+        ).sum()
 
     return jax.value_and_grad(loss)(PARAMS)
 
@@ -162,15 +167,14 @@ def test_a_truncated_response_left_out_counts_in_no_denominator(normaliser):
     ours = pack(without_truncated(items), **shape)
     for mine, theirs in zip(ours, pack(ITEMS[5:], **shape), strict=True):
         jax.tree.map(np.testing.assert_array_equal, mine, theirs)
-    assert pack(without_truncated(items[:5]), **shape) == []
+    (nothing,) = pack(without_truncated(items[:5]), **shape)
+    assert not nothing.segments_BT.any()
 
 
 @jax.jit
 def token_scores(batch):
     """The log-probability of every token of the rows."""
-    hidden = forward(PARAMS, *batch[:3], config=CONFIG).hidden_BTD[:, :-1]
-    logprob = token_logprobs(hidden, head_table(PARAMS, CONFIG), batch.tokens_BT[:, 1:])
-    return jax.numpy.pad(logprob, ((0, 0), (1, 0)))
+    return jax.numpy.pad(logprobs(PARAMS, batch), ((0, 0), (1, 0)))
 
 
 def test_each_response_packed_is_itself_alone():
@@ -192,13 +196,14 @@ def test_each_response_packed_is_itself_alone():
         assert np.linalg.norm(together - alone) <= 1e-6 * size
 
 
-def test_nothing_to_train_on_is_no_batch():
+def test_nothing_to_train_on_is_a_batch_of_padding():
     (nothing,) = pack([], rows=2, length=8)
     assert nothing.segments_BT.shape == (2, 8)
     assert not nothing.segments_BT.any()
     assert not nothing.weight_BT.any()
     unweighted = [Weighted(item.rollout, 0.0) for item in ITEMS]
-    assert pack(unweighted, rows=2, length=24) == []
+    (nothing,) = pack(unweighted, rows=2, length=24)
+    assert not nothing.segments_BT.any()
 
 
 def test_what_cannot_be_packed_is_refused():

@@ -16,8 +16,8 @@ torch = pytest.importorskip("torch", reason="parity with transformers needs torc
 
 from tests.parity.ours import decoded_logprobs, logprobs  # noqa: E402
 from tests.parity.reference import SHARPS, scored  # noqa: E402
-from transfer_reasoning.model.decoder import forward, head_table  # noqa: E402
-from transfer_reasoning.model.score import token_logprobs  # noqa: E402
+from transfer_reasoning.model.decoder import forward  # noqa: E402
+from transfer_reasoning.model.head import Head, policy_scores  # noqa: E402
 
 pytestmark = pytest.mark.parity
 
@@ -70,10 +70,14 @@ def test_scores_of_packed_sequences_agree_with_each_alone(pairs, padded, figures
     positions = join([np.arange(LENGTHS[row]) for row in order])
     segments = join([np.full(LENGTHS[row], row + 1) for row in order])
     targets = jnp.roll(packed, -1, axis=1)
-    score = jax.jit(lambda params: token_logprobs(
-        forward(params, packed, positions, segments, config=config).hidden_BTD,
-        head_table(params, config), targets, chunk=config.vocab_size // 3 + 1,
-    ))  # fmt: skip
+    chunk = config.vocab_size // 3 + 1
+
+    @jax.jit
+    def score(params):
+        out = forward(params, packed, positions, segments, config=config)
+        head = Head(out.hidden_BTD, out.head_VD)
+        return policy_scores(head, targets, chunk=chunk).logprob_BT
+
     wanted = [padded(name).logprobs[row, : LENGTHS[row]] for row in order]
     wanted = np.take_along_axis(np.concatenate(wanted)[None], targets[..., None], -1)
     error = np.abs(score(params) - wanted[..., 0]).max()

@@ -15,7 +15,8 @@ from tests.parity.reference import SOFT  # noqa: E402
 from tests.tiny import run_forward  # noqa: E402
 from transfer_reasoning.model.convert import save_folder  # noqa: E402
 from transfer_reasoning.model.decoder import head_table  # noqa: E402
-from transfer_reasoning.model.score import logits, token_logprobs  # noqa: E402
+from transfer_reasoning.model.head import Head, policy_scores  # noqa: E402
+from transfer_reasoning.model.score import logits  # noqa: E402
 from transfer_reasoning.sampling.choose import Sampling  # noqa: E402
 from transfer_reasoning.sampling.engine import Request, Sampler  # noqa: E402
 
@@ -72,14 +73,14 @@ def test_gradients_agree_leaf_by_leaf(pairs, name, tmp_path):
     (picked * torch.tensor(weight)).sum().backward()
 
     def loss(params):
-        hidden = run_forward(
+        out = run_forward(
             params, jnp.asarray(tokens), jnp.asarray(positions),
             jnp.asarray(mask.astype(np.int32)), config=config,
-        ).hidden_BTD  # fmt: skip
-        logprobs = token_logprobs(
-            hidden[:, :-1], head_table(params, config), jnp.asarray(tokens[:, 1:])
+        )  # fmt: skip
+        scores = policy_scores(
+            Head(out.hidden_BTD[:, :-1], out.head_VD), jnp.asarray(tokens[:, 1:])
         )
-        return (logprobs * weight).sum()
+        return (scores.logprob_BT * weight).sum()
 
     # Exported like weights, our gradients take the reference's names and shapes.
     save_folder(tmp_path, jax.grad(loss)(params), config)

@@ -11,14 +11,20 @@ from tests.sampling.conftest import STOP_IDS
 from tests.tiny import TINY, VARIANTS, random_params, random_requests, run_forward
 from transfer_reasoning.data.packing import pack
 from transfer_reasoning.model.decoder import head_table
-from transfer_reasoning.model.score import logits, token_logprobs
+from transfer_reasoning.model.head import Head, policy_scores
+from transfer_reasoning.model.score import logits
 from transfer_reasoning.sampling.choose import Sampling
 from transfer_reasoning.sampling.engine import Request, Sampler, _prompt_batches
 from transfer_reasoning.types import Rollout, Weighted
 
 GREEDY = Sampling(temperature=0)
 DRAWN = Sampling(temperature=0.8, top_k=60, top_p=0.97)
-score = jax.jit(token_logprobs)
+score = jax.jit(
+    lambda hidden, table, targets, temperature: (
+        policy_scores(Head(hidden, table), targets, temperature=temperature).logprob_BT
+    ),
+    static_argnums=3,
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +55,7 @@ def trainer_differences(config, params, requests, completions, temperature):
         )
         table = head_table(params, config)
         targets = jnp.asarray(batch.tokens_BT[:, 1:])
-        logprob = score(out.hidden_BTD[:, :-1], table, targets, temperature=temperature)
+        logprob = score(out.hidden_BTD[:, :-1], table, targets, temperature)
         difference = batch.sampler_logprob_BT[:, 1:] - np.asarray(logprob)
         differences.append(difference[batch.weight_BT[:, 1:] > 0])
     return np.abs(np.concatenate(differences))
