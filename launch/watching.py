@@ -8,9 +8,11 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from launch import build, levers
+from launch import build, export, levers
 from launch.starting import Start
 from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.runtime.stopping import Stop
+from transfer_reasoning.types import Stopped
 
 
 @contextmanager
@@ -88,13 +90,29 @@ def samples(config: ConfigDict, workdir: Path, loaded: build.Loaded) -> Any:
     )
 
 
-def saved(workdir: Path, step: int, loaded: build.Loaded) -> Any:
-    """The weights of a checkpoint of the run."""
+def leave(stop: Stop, book: Any, state: Any) -> None:
+    """Nothing, if the loop came to its end; of a run that was asked to end, save the
+    last finished step.
+
+    Raises:
+        Stopped: it was; names the checkpoint.
+    """
+    if not stop.signal:
+        return
+    saved = book.save_last(state)
+    book.close()
+    where = f"after step {state.step}, saved as {saved}" if saved else "at no step yet"
+    raise Stopped(stop.signal, where)
+
+
+def write_best(workdir: Path, loaded: build.Loaded, params: Any, step: int) -> None:
+    """The best step's model; its weights from the checkpoint, if none are given."""
     from transfer_reasoning.runtime.manifest import step_name
     from transfer_reasoning.training.state import load_weights
 
     folder = workdir / "checkpoints" / step_name(step)
-    return load_weights(folder, loaded.config, loaded.layouts.train)
+    params = params or load_weights(folder, loaded.config, loaded.layouts.train)
+    export.write_model(workdir / "best", params, loaded.origin)
 
 
 def places(workdir: Path) -> dict[str, str]:

@@ -10,10 +10,13 @@ Token shares come from the host and already hold the global mean, so the sum ove
 microbatches, rows and devices is the objective: splitting it otherwise changes nothing
 but rounding. An update whose gradient is not finite is skipped on the device, the same
 way on every host, and counted.
+
+A run that is asked to end does so between microbatches, of which two at most wait for
+the devices. From the first update on the step is finished: its state has been donated.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -47,6 +50,8 @@ class Update:
         reference_params: weights of the KL reference; read only if the loss has a KL
             term.
         watch: counts log-probabilities that the objective needs beforehand as "score".
+        check: asked before each microbatch until the first update; what it raises ends
+            the call, and the state it was given is whole.
     """
 
     def __init__(
@@ -58,9 +63,10 @@ class Update:
         *,
         reference_params: Params | None = None,
         watch: Stopwatch | None = None,
+        check: Callable[[], None] = lambda: None,
     ):
         self.objective, self._layout, self._config = objective, layout, config
-        self._watch = watch or Stopwatch()
+        self._watch, self._check = watch or Stopwatch(), check
         assert reference_params is not None or not objective.kl_in_loss
         self._reference = reference_params if objective.kl_in_loss else None
         params, moments = state_shardings(config, optimizer, layout)
@@ -72,8 +78,8 @@ class Update:
             out_shardings=(param_shardings(config, layout), None),
         )
         self._accumulate = jax.jit(
-            lambda weights, batch, total, reference=None: _accumulate(
-                weights, batch, total, reference, rows
+            lambda weights, batch, gradient, measured, reference=None: _accumulate(
+                weights, batch, (gradient, measured), reference, rows
             ),
             donate_argnums=2,
         )
@@ -98,13 +104,19 @@ class Update:
             for part in _split(weighted, self.objective.updates_per_step)
         ]
         tallies, norms, bad = [], [], []
+        check = self._check
         for microbatches in updates * self.objective.epochs:
-            total = self._zeros()
+            gradient, measured = self._zeros()
+            before: Tally | tuple[()] = ()
             for batch in microbatches:
-                reference = self._reference_states(batch)
-                total = self._accumulate(params, batch, total, reference)
-            gradient, measured = total
+                jax.block_until_ready(before)
+                check()
+                before, reference = measured, self._reference_states(batch)
+                gradient, measured = self._accumulate(
+                    params, batch, gradient, measured, reference
+                )
             params, opt_state, norm, leaf = self._apply(params, opt_state, gradient)
+            check = lambda: None
             tallies.append(measured)
             norms.append(norm)
             bad.append(leaf)
@@ -136,14 +148,18 @@ class Update:
         with self._watch.part("score"):
             if scored:
                 batches = [
-                    b._replace(reference_logprob_BT=self._score(self._reference, b))
+                    b._replace(reference_logprob_BT=self._scores(self._reference, b))
                     for b in batches
                 ]
             if objective.num_updates > 1:
                 batches = [
-                    b._replace(old_logprob_BT=self._score(params, b)) for b in batches
+                    b._replace(old_logprob_BT=self._scores(params, b)) for b in batches
                 ]
-            return jax.block_until_ready(batches)
+            return batches
+
+    def _scores(self, params: Params, batch: TrainBatch) -> jax.Array:
+        self._check()
+        return jax.block_until_ready(self._score(params, batch))
 
     def _reference_states(
         self, batch: TrainBatch
