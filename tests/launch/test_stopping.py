@@ -34,7 +34,6 @@ def steps_logged(workdir: Path) -> int:
 @pytest.mark.parametrize(
     ("setting", "number", "said", "code"),
     [
-        ("sft", signal.SIGTERM, "stopped after step", 42),
         ("rl", signal.SIGTERM, "stopped after step", 42),
         ("sft", signal.SIGINT, "interrupted after step", 130),
     ],

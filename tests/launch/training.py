@@ -15,7 +15,7 @@ from transfer_reasoning.runtime.checkpoint import load_verified, stored
 from transfer_reasoning.runtime.manifest import step_folders
 from transfer_reasoning.runtime.metrics import MEASURED
 
-STEPS = {"sft": 60, "rl": 40}
+STEPS = {"sft": 24, "rl": 16}
 ROWS = 64
 SETTINGS = {
     "sft": (
@@ -67,7 +67,7 @@ class Training(NamedTuple):
             f"--config.model.path={self.model}",
             f"--config.source.data={self.home / setting}.jsonl",
             f"--config.optimizer.num_steps={STEPS[setting]}",
-            "--config.checkpoint.every_steps=1",
+            "--config.checkpoint.every_steps=2",
             "--config.log.tensorboard=False",
             *options,
             f"--workdir={workdir}",
