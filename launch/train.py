@@ -7,8 +7,7 @@ r"""The one loop: any setting of {source, credit, KL weight} from one command.
 Writes metrics.jsonl (a line per step), tensorboard/, samples/ (responses to read),
 checkpoints/ and model/, a Hugging Face folder. With `eval_every` also eval/, best.json
 and best/, the step that scored best. Killed anywhere, the same command goes on from the
-newest checkpoint that verifies; at SIGTERM or Ctrl-C a step under way is given up, or
-finished where it is at its update, and the last finished one is saved.
+newest checkpoint that verifies; SIGTERM and Ctrl-C save the last finished step first.
 """
 
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -26,6 +25,8 @@ from launch import (
     levers,
     models,
     parts,
+    several,
+    sharing,
     starting,
     step_scores,
     watching,
@@ -38,16 +39,18 @@ from transfer_reasoning.types import Stopped
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     """Train as configured; `workdir/model` is the result."""
     _validate(config)
-    stop = Stop()
-    with stop.listening():
+    sharing.refuse(config)
+    stop = sharing.make_stop()
+    with stop.listening(), sharing.home(workdir) as home:
         asked = exam.prepare(config, shown)
         with _grading(config, asked) as pool:  # starts before any device does
-            _train(config, workdir, shown, pool, asked, stop)
+            _train(config, workdir, home, shown, pool, asked, stop)
 
 
 def _train(
     config: ConfigDict,
     workdir: Path,
+    home: Path,
     shown: Reporter,
     pool: Any,
     asked: Any,
@@ -74,13 +77,13 @@ def _train(
         shown=shown,
     )
     keeping = watching.bookkeeping(
-        *(config, workdir, loaded, begun),
+        *(config, home, loaded, begun),
         scores_due=stones.is_due,
         watch=watch,
         shown=shown,
     )
     with stop.asking(), keeping as book:
-        hooks = [watching.samples(config, workdir, loaded), book]
+        hooks = [watching.samples(config, home, loaded), book]
         if asked:
             given = (loaded, sampler, sampled, pool, begun.checkpoints, book, watch)
             run = step_scores.Run(*given, shown, stop.check)
@@ -93,13 +96,13 @@ def _train(
             credit=credit,
             num_steps=config.optimizer.num_steps,
             hooks=hooks,
-            check=stop.check,
+            check=stop.check_step,
         )
         watching.leave(stop, book, state)
         book.close()
     best, last, params = stones.best(state.step), state.step, state.params
     del state  # the moments: another model may be loaded in their place
-    export.write_model(workdir / "model", params, loaded.origin)
+    export.write_model(home / "model", params, loaded.origin)
     if best:
         at_hand = params if best.step == last else None
         watching.write_best(workdir, loaded, at_hand, best.step)
@@ -125,4 +128,4 @@ def _validate(config: ConfigDict) -> None:
 
 
 if __name__ == "__main__":
-    door.start_run(run)
+    door.start_stage(lambda: several.stage(run))

@@ -97,12 +97,15 @@ def leave(stop: Stop, book: Any, state: Any) -> None:
     Raises:
         Stopped: it was; names the checkpoint.
     """
-    if not stop.signal:
+    from transfer_reasoning.runtime.processes import largest
+
+    number = largest(stop.signal)  # at any process
+    if not number:
         return
     saved = book.save_last(state)
     book.close()
     where = f"after step {state.step}, saved as {saved}" if saved else "at no step yet"
-    raise Stopped(stop.signal, where)
+    raise Stopped(number, where)
 
 
 def write_best(workdir: Path, loaded: build.Loaded, params: Any, step: int) -> None:

@@ -6,7 +6,7 @@ signal has the effect it always has, at once: what was saved is whole.
 """
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,12 +18,22 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Stop:
     """Whether the run has been asked to end.
 
+    Args:
+        signals: those that are listened for.
+        shared: of several processes, what all make of the signal of each, asked between
+            steps. They stop there alone, where all are.
+
     Attributes:
         signal: the first that came, as its number; 0: none.
     """
 
-    def __init__(self, signals: Sequence[int] = SIGNALS):
-        self.signal = 0
+    def __init__(
+        self,
+        signals: Sequence[int] = SIGNALS,
+        *,
+        shared: Callable[[int], int] | None = None,
+    ):
+        self.signal, self._shared = 0, shared
         self._signals, self._patient = signals, False
         self._usual: dict[int, Any] = {}
 
@@ -53,20 +63,31 @@ class Stop:
             self._patient = False
 
     def check(self) -> None:
-        """Nothing, if the run is to go on.
+        """Nothing, if the run is to go on; in the middle of a step.
 
         Raises:
             Stopped: it is to end.
         """
-        if self.signal:
+        if self.signal and self._shared is None:
             raise Stopped(self.signal)
+
+    def check_step(self) -> None:
+        """As `check`, between steps; every process calls it.
+
+        Raises:
+            Stopped: it is to end.
+        """
+        number = self.signal if self._shared is None else self._shared(self.signal)
+        if number:
+            raise Stopped(number)
 
     def _hear(self, number: int, frame: object) -> None:
         self._as_usual()
         self.signal = number
         if not self._patient:
-            self.check()
+            raise Stopped(number)
 
     def _as_usual(self) -> None:
         for number, usual in self._usual.items():
-            signal.signal(number, usual)
+            # None: a handler that was not set from Python, and cannot be set again.
+            signal.signal(number, signal.SIG_DFL if usual is None else usual)
