@@ -73,8 +73,8 @@ def _execute(
             _follow(run, config, workdir)
         else:
             _lead(run, config, workdir, shown)
-    except Stopped:
-        jax.distributed.shutdown()  # none ends before all are done
+    except (Stopped, InputError):
+        jax.distributed.shutdown()  # jax aborts those who find another gone
         raise
 
 

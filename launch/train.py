@@ -99,7 +99,6 @@ def _train(
             check=stop.check_step,
         )
         watching.leave(stop, book, state)
-        book.close()
     best, last, params = stones.best(state.step), state.step, state.params
     del state  # the moments: another model may be loaded in their place
     export.write_model(home / "model", params, loaded.origin)

@@ -91,21 +91,19 @@ def samples(config: ConfigDict, workdir: Path, loaded: build.Loaded) -> Any:
 
 
 def leave(stop: Stop, book: Any, state: Any) -> None:
-    """Nothing, if the loop came to its end; of a run that was asked to end, save the
-    last finished step.
+    """Close the book; of a run that was asked to end, save the last finished step.
 
     Raises:
-        Stopped: it was; names the checkpoint.
+        Stopped: it was asked to, any of its processes; names the checkpoint.
     """
     from transfer_reasoning.runtime.processes import largest
 
-    number = largest(stop.signal)  # at any process
-    if not number:
-        return
-    saved = book.save_last(state)
+    number = largest(stop.signal)
+    saved = book.save_last(state) if number else None
     book.close()
     where = f"after step {state.step}, saved as {saved}" if saved else "at no step yet"
-    raise Stopped(number, where)
+    if number:
+        raise Stopped(number, where)
 
 
 def write_best(workdir: Path, loaded: build.Loaded, params: Any, step: int) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import jax
 import numpy as np
 
 from tests.launch.commands import ROOT, environment, run, start
+from transfer_reasoning.model import safetensors
 from transfer_reasoning.runtime.checkpoint import load_verified, stored
 from transfer_reasoning.runtime.manifest import step_folders
 from transfer_reasoning.runtime.metrics import MEASURED
@@ -93,6 +95,26 @@ class Training(NamedTuple):
             start_new_session=True,
         )
 
+    def start_several(
+        self, setting: str, workdir: Path, count: int, devices_each: int, *options: str
+    ) -> list[subprocess.Popen]:
+        """A run as `count` processes, of some devices each."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        flag = f"--xla_force_host_platform_device_count={devices_each}"
+        words = self.arguments(setting, workdir, *options)
+        named = (f"--coordinator=127.0.0.1:{port}", f"--num_processes={count}")
+        several = lambda number: (*named, f"--process_id={number}")
+        return [
+            start(
+                *(*words, *(several(number) if count > 1 else ())),
+                XLA_FLAGS=flag,
+                **self.compiled,
+            )
+            for number in range(count)
+        ]
+
     def finish(self, setting: str, workdir: Path, *options: str) -> str:
         words = self.arguments(setting, workdir, *options)
         done = run(*words, env=environment(**self.compiled))
@@ -160,6 +182,15 @@ def arrays_digest(step: Path, part: str) -> str:
         for path, leaf in leaves
         for content in (jax.tree_util.keystr(path).encode(), np.asarray(leaf).tobytes())
     )
+
+
+def weights_of(workdir: Path) -> dict[str, np.ndarray]:
+    """The model a run exported, by the names of its tensors."""
+    entries = safetensors.read_folder(workdir / "model")
+    return {
+        name: np.memmap(e.file, e.dtype, "r", e.offset, e.shape)
+        for name, e in entries.items()
+    }
 
 
 def rows_of(workdir: Path) -> list[dict]:
