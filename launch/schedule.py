@@ -122,7 +122,7 @@ def _heard(event: Mapping[str, Any], lane: Lane, finished: set[str], view: View)
         lane.task = None
         return event["message"]
     elif kind == "stopped":
-        raise Stopped(event["signal"], f"in {task.name}: {event['message']}")
+        raise Stopped(event["signal"], f"in {task.name} {event['message']}")
     else:
         name = task.name if task else "a lane"
         raise InputError(f"{name}: {event['message']}; its log is {lane.log}")

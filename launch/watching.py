@@ -101,9 +101,9 @@ def leave(stop: Stop, book: Any, state: Any) -> None:
     number = largest(stop.signal)
     saved = book.save_last(state) if number else None
     book.close()
-    where = f"after step {state.step}, saved as {saved}" if saved else "at no step yet"
     if number:
-        raise Stopped(number, where)
+        where = f"after step {state.step}, saved as {saved}"
+        raise Stopped(number, where if saved else "before its first step was done")
 
 
 def write_best(workdir: Path, loaded: build.Loaded, params: Any, step: int) -> None:

@@ -31,7 +31,9 @@ class Stopped(Exception):
         signal: its number.
     """
 
-    def __init__(self, signal: int, saved: str = "what was saved is kept"):
+    def __init__(
+        self, signal: int, saved: str = "where it was, and what was saved is kept"
+    ):
         super().__init__(saved)
         self.signal = signal
 

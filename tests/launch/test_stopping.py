@@ -9,6 +9,8 @@ import pytest
 
 from tests.launch.commands import (
     assert_refused,
+    descendants,
+    end_within,
     kill_tree,
     wait_for,
 )
@@ -58,3 +60,20 @@ def test_a_run_that_is_stopped_saves_itself_and_ends_with_the_same_bits(
     output = training.finish(setting, workdir, SELDOM)
     assert f"going on from step {step}" in output
     assert results(workdir)[2:] == results(unbroken)[2:]  # model and log
+
+
+def test_sigterm_ends_a_study_when_its_run_has_saved_itself(tmp_path):
+    process = start(*STUDY, f"--workdir={tmp_path / 'w'}")
+    trained = tmp_path / "w" / "seed_0" / "base" / "train"
+    try:
+        wait_for(lambda: steps_logged(trained) >= 1, process)
+        children = descendants(process.pid)
+        done = told(process, signal.SIGTERM)
+        assert end_within(children, 10)
+    finally:
+        kill_tree(process)
+    assert_refused(done, "stopped ", "goes on: ", "launch.study", code=42)
+    step = steps_logged(trained)
+    if not (trained / "done.json").exists():
+        verify(trained / "checkpoints" / f"{step:06d}")
+    assert not (tmp_path / "w" / "report.html").exists()

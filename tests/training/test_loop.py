@@ -212,6 +212,7 @@ def test_bad_gradients_at_five_steps_are_skipped_counted_and_the_run_ends(
 def test_three_bad_gradients_in_a_row_end_the_run_with_a_good_checkpoint(
     parts, tmp_path
 ):
+    (tmp_path / "good").mkdir()
     good = run_poisoned(parts, tmp_path / "good", {2, 4}, 4)[0][-1]
     with pytest.raises(InputError) as ended:
         run_poisoned(parts, tmp_path, {2, 4, 5, 6}, 9)
