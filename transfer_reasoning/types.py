@@ -31,9 +31,7 @@ class Stopped(Exception):
         signal: its number.
     """
 
-    def __init__(
-        self, signal: int, saved: str = "where it was, and what was saved is kept"
-    ):
+    def __init__(self, signal: int, saved: str = "with all that was saved kept"):
         super().__init__(saved)
         self.signal = signal
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.launch.commands import (
+    STUDY,
     assert_refused,
     descendants,
     end_within,
     kill_tree,
+    start,
     wait_for,
 )
 from tests.launch.training import STEPS, results
