@@ -64,10 +64,15 @@ def _execute(
     prepare()
     import jax
 
+    # On CPU programs that run side by side would wait for each other's sums for ever.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     if coordinator == AUTO:
         jax.distributed.initialize()
     else:
         jax.distributed.initialize(coordinator, count, number)
+    if jax.default_backend() == "cpu":
+        # A program that one process compiled computes wrong sums when another loads it.
+        jax.config.update("jax_enable_compilation_cache", False)
     try:
         if jax.process_index():
             _follow(run, config, workdir)

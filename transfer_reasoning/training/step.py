@@ -157,7 +157,7 @@ class Update:
                 ]
             return batches
 
-    def _scores(self, params: Params, batch: TrainBatch) -> jax.Array:
+    def _scores(self, params: Params | None, batch: TrainBatch) -> jax.Array:
         self._check()
         return jax.block_until_ready(self._score(params, batch))
 
