@@ -4,7 +4,7 @@
 # make parity-search  the same with random folders, until something differs
 # make tpu       compile for TPUs that are not there
 # make checkpoint-campaign, import-campaign, hostile-campaign, kill-campaign,
-#      evaluation-campaign, distill-campaign, grading-campaign, sandbox-campaign, speed-campaign: see there
+#      campaign-resume, evaluation-campaign, distill-campaign, grading-campaign, sandbox-campaign, speed-campaign: see there
 # make lint      formatting, lint rules, types
 # make clean     remove what the others made
 
@@ -18,7 +18,7 @@ RUN := $(VENV)/bin/python
 
 .PHONY: study test lint parity parity-search tpu kill-campaign checkpoint-campaign \
     import-campaign hostile-campaign evaluation-campaign distill-campaign \
-    grading-campaign sandbox-campaign speed-campaign clean
+    grading-campaign sandbox-campaign speed-campaign campaign-resume clean
 
 study:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS)
@@ -50,6 +50,13 @@ tpu:
 kill-campaign:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
 	@$(RUN) -m pytest tests/launch/test_kill.py -m campaign -s
+
+# Training killed in every part of a step, supervised and on policy, and run again to the
+# bits of an unbroken run; three runs of one seed. Digests are printed.
+# [RESUME_KILLS=20] [RESUME_SEED=0]
+campaign-resume:
+	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
+	@$(RUN) -m pytest tests/launch/test_train_kills.py -m campaign -s
 
 # Import of a 0.6B folder against reading its bytes: time, memory.
 import-campaign:

@@ -1,13 +1,13 @@
 """ConfigDicts to parts: what several stages need, each in one place."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
 from launch import models, weights
-from transfer_reasoning.types import InputError, Verdict
+from transfer_reasoning.types import InputError
 
 THINKING = {"default": None, "on": True, "off": False}
 
@@ -94,11 +94,6 @@ def grading(
     choose(GRADERS, grader.name, "config.grader.name")
     limits = {"limit_s": grader.limit_s, "isolation": isolation}
     return GraderPool(grader.workers, **limits, graders=tuple(names) or (grader.name,))
-
-
-def grade_with(pool: Any, grader: str) -> Callable[[Sequence], list[Verdict]]:
-    """Grade (problem, response text) pairs with one grader."""
-    return lambda pairs: pool.grade((grader, p.gold, reply) for p, reply in pairs)
 
 
 def problems(source: str, text: Any, prompt: ConfigDict) -> list[Any]:

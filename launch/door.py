@@ -2,10 +2,13 @@
 
 Flags and ConfigDicts are read in `launch` and nowhere below. What a user can cause ends
 in one line and exit code 2: got, expected, remedy. Ctrl-C is 130 and loses nothing that
-was saved. Everything else is a defect of ours and keeps its traceback.
+was saved; a run that took SIGTERM and saved itself is 42, for launchers that start it
+again. Everything else is a defect of ours and keeps its traceback.
 """
 
 import os
+import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,12 +19,12 @@ from typing import Any, NoReturn
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from launch import command_line, device
+from launch import command_line, device, streams
 from launch.workdir import Run, execute
 from transfer_reasoning.runtime.progress import reporter
-from transfer_reasoning.types import InputError
+from transfer_reasoning.types import InputError, Stopped
 
-USER_ERROR, INTERRUPTED = 2, 130
+USER_ERROR, STOPPED, INTERRUPTED = 2, 42, 130
 
 
 def start_run(run: Run, *, free_keys: Sequence[str] = (), once: bool = True) -> None:
@@ -61,7 +64,7 @@ def start_tool(main: Callable[[], None]) -> None:
             main()
 
     device.keep_freed_memory()
-    _replace_closed_streams()
+    streams.replace_closed()
     # Libraries chat, and log with a traceback what then reaches us as an exception.
     logging.set_verbosity(logging.FATAL)
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # it warns at every retry
@@ -89,6 +92,11 @@ def _one_line_errors() -> Iterator[None]:
             sys.stdout.flush()  # a reader that is gone shows now, not at exit
     except InputError as error:
         fail(str(error))
+    except Stopped as stopped:
+        by_hand = stopped.signal == signal.SIGINT
+        how, code = ("interrupted", INTERRUPTED) if by_hand else ("stopped", STOPPED)
+        again = shlex.join(sys.orig_argv)
+        fail(f"{how} {stopped}; the same command goes on: {again}", code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         fail(
@@ -113,15 +121,3 @@ def _without_aftermath(unraisable: Any) -> None:
     """
     if str(unraisable.exc_value) != "Event loop is closed":
         sys.__unraisablehook__(unraisable)
-
-
-def _replace_closed_streams() -> None:
-    """A stream that was closed from outside reads and writes nothing.
-
-    In this order each takes the lowest free number, its own, so that no file of ours
-    gets it and is written over by a library that prints.
-    """
-    nothing = Path(os.devnull)
-    sys.stdin = sys.stdin or nothing.open()
-    sys.stdout = sys.stdout or nothing.open("w")
-    sys.stderr = sys.stderr or nothing.open("w")

@@ -53,8 +53,10 @@ def answer(
     tier: str,
     shown: Reporter,
     what: str = "evaluate",
+    check: Callable[[], None] = lambda: None,
 ) -> None:
-    """Have a model answer what has no record yet; `what` names the work on the bar."""
+    """Have a model answer what has no record yet; `what` names the work on the bar, and
+    what `check` raises ends it."""
     from transfer_reasoning.evaluation.run import Model, evaluate
 
     total = sum(len(journal.keys) for journal in journals.values())
@@ -73,6 +75,7 @@ def answer(
         pool=pool,
         done={name: journal.found for name, journal in journals.items()},
         keep=keep,
+        check=check,
     )
 
 

@@ -22,7 +22,7 @@ from ml_collections import ConfigDict
 
 from launch.workdir import execute
 from transfer_reasoning.runtime.progress import STATUS_EVERY_S, Facts, Seldom
-from transfer_reasoning.types import InputError
+from transfer_reasoning.types import InputError, Stopped
 
 REPORT_EVERY_S = 0.25
 
@@ -92,6 +92,9 @@ def main(workdir: str, core: str | None = None) -> None:
             pipe.send(event="done")
         except (InputError, OSError) as error:
             pipe.send(event="failed", message=" ".join(str(error).split()))
+        except Stopped as stopped:
+            pipe.send(event="stopped", signal=stopped.signal, message=str(stopped))
+            return
 
 
 def _listen(tasks: queue.Queue) -> None:

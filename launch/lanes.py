@@ -6,14 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from launch.device import accelerated
 from transfer_reasoning.runtime.origin import usable_cores
+from transfer_reasoning.types import Stopped
 
 MAX_LANES = 4  # at about 0.7 GiB each
+GRACE_S = 20.0  # to save; schedulers kill after 30
 
 
 class Lane:
@@ -64,11 +67,37 @@ class Lane:
         lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), "no word")
 
+    def wait(self, deadline: float) -> None:
+        """Until it has ended, or the clock is there."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(max(0.0, deadline - time.monotonic()))
+
     def kill(self) -> None:
         """End it and its children; stages are safe to kill."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
+
+
+@contextlib.contextmanager
+def started(workdir: Path, cores: Sequence[int | None]) -> Iterator[list[Lane]]:
+    """A lane on each core, until all are killed at the end.
+
+    At `Stopped` they are asked to end before: a run of the loop saves itself.
+    """
+    lanes = [Lane(workdir, number, core) for number, core in enumerate(cores)]
+    try:
+        yield lanes
+    except Stopped:
+        deadline = time.monotonic() + GRACE_S
+        for lane in lanes:
+            lane.process.terminate()
+        for lane in lanes:
+            lane.wait(deadline)
+        raise
+    finally:
+        for lane in lanes:
+            lane.kill()
 
 
 def cores(lanes: int) -> list[int | None]:

@@ -1,5 +1,6 @@
 """The levers of a training config as parts of the loop: source, credit, objective."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
@@ -7,14 +8,17 @@ from ml_collections import ConfigDict
 from launch import build, combinations, reward_kl, served
 from transfer_reasoning.runtime.progress import Reporter
 
+Check = Callable[[], None]  # raises what ends a step in its middle
+
 
 class Drawing(NamedTuple):
     """What responses are drawn and graded with; the weights that a KL term in the
-    reward is taken to."""
+    reward is taken to; what is asked between chunks of decoding."""
 
     sampler: Any
     grade: Any
     reference: Any
+    check: Check = lambda: None
 
 
 def make_source(
@@ -108,6 +112,7 @@ def _on_policy(
         grade=drawing.grade,
         decode=loaded.text.decode,
         reward=Reward(**config.reward.to_dict()),
+        check=drawing.check,
     )
 
 

@@ -2,16 +2,18 @@
 
 import dataclasses
 import selectors
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from launch.lanes import Lane
+from launch.lanes import Lane, started
 from launch.view import View
 from launch.workdir import is_done
-from transfer_reasoning.types import InputError
+from transfer_reasoning.runtime.stopping import Stop
+from transfer_reasoning.types import InputError, Stopped
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ def run_tasks(
 
     Raises:
         InputError: a stage refused its input, or died; names it and its log.
+        Stopped: SIGTERM came, here or to a lane.
     """
     waiting = [t for t in tasks if not is_done(workdir / t.name, t.config)]
     finished = {task.name for task in tasks} - {task.name for task in waiting}
@@ -54,18 +57,17 @@ def run_tasks(
     refused: dict[str, str] = {}
     if not waiting:
         return refused
-    chosen = enumerate(lanes[: len(waiting)])
-    running = [Lane(workdir, number, core) for number, core in chosen]
     selector = selectors.DefaultSelector()
-    for lane in running:
-        selector.register(lane.output, selectors.EVENT_READ, lane)
-    try:
+    stop = Stop([signal.SIGTERM])  # Ctrl-C ends a study where it is
+    within = started(workdir, lanes[: len(waiting)])
+    with stop.listening(), stop.asking(), within as running:
+        for lane in running:
+            selector.register(lane.output, selectors.EVENT_READ, lane)
         while waiting or any(lane.task for lane in running):
+            stop.check()
             _hand_out(waiting, finished, running, view)
             speaking = [key.data for key, _ in selector.select(timeout=1.0)]
-            for lane, event in (
-                (who, said) for who in speaking for said in who.events()
-            ):
+            for lane, event in ((w, said) for w in speaking for said in w.events()):
                 task, why = lane.task, _heard(event, lane, finished, view)
                 if why and not go_on:
                     raise InputError(f"{task.name}: {why}")
@@ -74,9 +76,6 @@ def run_tasks(
                     view.refused(task, why)
                     _leave_out(waiting, refused)
             view.tick()
-    finally:
-        for lane in running:
-            lane.kill()
     return refused
 
 
@@ -108,6 +107,7 @@ def _heard(event: Mapping[str, Any], lane: Lane, finished: set[str], view: View)
 
     Raises:
         InputError: the lane died.
+        Stopped: it was asked to end.
     """
     task, kind = lane.task, event["event"]
     if kind == "progress":
@@ -121,6 +121,8 @@ def _heard(event: Mapping[str, Any], lane: Lane, finished: set[str], view: View)
     elif kind == "failed":
         lane.task = None
         return event["message"]
+    elif kind == "stopped":
+        raise Stopped(event["signal"], f"in {task.name} {event['message']}")
     else:
         name = task.name if task else "a lane"
         raise InputError(f"{name}: {event['message']}; its log is {lane.log}")

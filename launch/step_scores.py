@@ -6,7 +6,7 @@ it goes on with it, and with the records that are there.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ class Run(NamedTuple):
     book: Any
     watch: Any
     shown: Reporter
+    check: Callable[[], None]
 
 
 class StepScores:
@@ -95,6 +96,7 @@ class StepScores:
                 tier=tier,
                 shown=run.shown,
                 what=what,
+                check=run.check,
             )
             run.shown.remove(what)
             if not run.sampled:  # nobody needs its copy of the weights meanwhile

@@ -7,10 +7,10 @@ r"""The one loop: any setting of {source, credit, KL weight} from one command.
 Writes metrics.jsonl (a line per step), tensorboard/, samples/ (responses to read),
 checkpoints/ and model/, a Hugging Face folder. With `eval_every` also eval/, best.json
 and best/, the step that scored best. Killed anywhere, the same command goes on from the
-newest checkpoint that verifies.
+newest checkpoint that verifies; SIGTERM and Ctrl-C save the last finished step first.
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,29 +24,41 @@ from launch import (
     export,
     levers,
     models,
+    parts,
+    several,
+    sharing,
     starting,
     step_scores,
     watching,
 )
 from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.runtime.stopping import Stop
+from transfer_reasoning.types import Stopped
 
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     """Train as configured; `workdir/model` is the result."""
     _validate(config)
-    asked = exam.prepare(config, shown)
-    with _grading(config, asked) as pool:  # its processes start before any device does
-        _train(config, workdir, shown, pool, asked)
+    sharing.refuse(config)
+    stop = sharing.make_stop()
+    with stop.listening(), sharing.home(workdir) as home:
+        asked = exam.prepare(config, shown)
+        with _grading(config, asked) as pool:  # starts before any device does
+            _train(config, workdir, home, shown, pool, asked, stop)
 
 
 def _train(
-    config: ConfigDict, workdir: Path, shown: Reporter, pool: Any, asked: Any
+    config: ConfigDict,
+    workdir: Path,
+    home: Path,
+    shown: Reporter,
+    pool: Any,
+    asked: Any,
+    stop: Stop,
 ) -> None:
     from launch.device import prepare
     from transfer_reasoning.runtime.stopwatch import Stopwatch
     from transfer_reasoning.training.loop import train
-    from transfer_reasoning.training.meter import MeteredSource
-    from transfer_reasoning.training.step import Update
 
     objective, watch = levers.make_objective(config), Stopwatch()
     credit = levers.make_credit(config.credit)
@@ -56,54 +68,44 @@ def _train(
     loaded = loaded._replace(params=None)  # a resumed run has no use for them
     sampled, stones = levers.on_policy(config), exam.milestones(config, workdir)
     sampler = build.make_sampler(loaded, config.sampler) if sampled or asked else None
-    grade = watch.timed("grade", build.grade_with(pool, config.grader.name))
-    drawing = levers.Drawing(sampler, grade, begun.reference)
-    source = levers.make_source(config, loaded, shown, drawing)
-    update = Update(
-        loaded.config,
-        begun.optimizer,
-        objective,
-        loaded.layouts.train,
-        reference_params=begun.reference,
+    made = parts.make(
+        *(config, loaded, begun),
+        sampler=sampler,
+        pool=pool,
         watch=watch,
+        check=stop.check,
+        shown=shown,
     )
-    with watching.bookkeeping(
-        config,
-        workdir,
-        loaded,
-        begun,
+    keeping = watching.bookkeeping(
+        *(config, home, loaded, begun),
         scores_due=stones.is_due,
         watch=watch,
         shown=shown,
-    ) as book:
-        hooks = [watching.samples(config, workdir, loaded), book]
+    )
+    with stop.asking(), keeping as book:
+        hooks = [watching.samples(config, home, loaded), book]
         if asked:
-            run = step_scores.Run(
-                loaded, sampler, sampled, pool, begun.checkpoints, book, watch, shown
-            )
+            given = (loaded, sampler, sampled, pool, begun.checkpoints, book, watch)
+            run = step_scores.Run(*given, shown, stop.check)
             hooks.append(step_scores.StepScores(config, stones, asked, run))
-            hooks[-1].catch_up(begun.state)
+            with suppress(Stopped):  # the loop asks again
+                hooks[-1].catch_up(begun.state)
         state = train(
             begun.state,
-            source=MeteredSource(source, watch),
+            **made,
             credit=credit,
-            update=watching.metered(update, config, loaded),
             num_steps=config.optimizer.num_steps,
             hooks=hooks,
+            check=stop.check_step,
         )
-        book.close()
+        watching.leave(stop, book, state)
     best, last, params = stones.best(state.step), state.step, state.params
     del state  # the moments: another model may be loaded in their place
-    export.write_model(workdir / "model", params, loaded.origin)
+    export.write_model(home / "model", params, loaded.origin)
     if best:
-        _write_best(workdir, loaded, params if best.step == last else None, best.step)
+        at_hand = params if best.step == last else None
+        watching.write_best(workdir, loaded, at_hand, best.step)
     book.view.summary(watching.places(workdir), best=str(best or ""))
-
-
-def _write_best(workdir: Path, loaded: build.Loaded, params: Any, step: int) -> None:
-    """The best step's model; its weights from the checkpoint, if none are given."""
-    params = params or watching.saved(workdir, step, loaded)
-    export.write_model(workdir / "best", params, loaded.origin)
 
 
 def _grading(config: ConfigDict, asked: Any) -> AbstractContextManager[Any]:
@@ -125,4 +127,4 @@ def _validate(config: ConfigDict) -> None:
 
 
 if __name__ == "__main__":
-    door.start_run(run)
+    door.start_stage(lambda: several.stage(run))

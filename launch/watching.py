@@ -8,9 +8,11 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from launch import build, levers
+from launch import build, export, levers
 from launch.starting import Start
 from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.runtime.stopping import Stop
+from transfer_reasoning.types import Stopped
 
 
 @contextmanager
@@ -88,13 +90,30 @@ def samples(config: ConfigDict, workdir: Path, loaded: build.Loaded) -> Any:
     )
 
 
-def saved(workdir: Path, step: int, loaded: build.Loaded) -> Any:
-    """The weights of a checkpoint of the run."""
+def leave(stop: Stop, book: Any, state: Any) -> None:
+    """Close the book; of a run that was asked to end, save the last finished step.
+
+    Raises:
+        Stopped: it was asked to, any of its processes; names the checkpoint.
+    """
+    from transfer_reasoning.runtime.processes import largest
+
+    number = largest(stop.signal)
+    saved = book.save_last(state) if number else None
+    book.close()
+    if number:
+        where = f"after step {state.step}, saved as {saved}"
+        raise Stopped(number, where if saved else "before its first step was done")
+
+
+def write_best(workdir: Path, loaded: build.Loaded, params: Any, step: int) -> None:
+    """The best step's model; its weights from the checkpoint, if none are given."""
     from transfer_reasoning.runtime.manifest import step_name
     from transfer_reasoning.training.state import load_weights
 
     folder = workdir / "checkpoints" / step_name(step)
-    return load_weights(folder, loaded.config, loaded.layouts.train)
+    params = params or load_weights(folder, loaded.config, loaded.layouts.train)
+    export.write_model(workdir / "best", params, loaded.origin)
 
 
 def places(workdir: Path) -> dict[str, str]:

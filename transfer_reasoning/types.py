@@ -24,6 +24,18 @@ class InputError(ValueError):
     """What a user can cause and mend: one line with what was got, expected, to do."""
 
 
+class Stopped(Exception):
+    """A run was asked to end, by a signal; says what was saved of it.
+
+    Attributes:
+        signal: its number.
+    """
+
+    def __init__(self, signal: int, saved: str = "with all that was saved kept"):
+        super().__init__(saved)
+        self.signal = signal
+
+
 @dataclasses.dataclass(frozen=True)
 class Verdict:
     """What a grader says of one response; three outcomes, never two.

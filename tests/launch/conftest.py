@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from tests.launch import training as runs_of_the_loop
 from tests.launch.commands import STUDY, run
 from tests.launch.saving import Runs
 from tests.tiny import TINY, random_params
@@ -66,6 +67,13 @@ def model_folder(made_folders, tmp_path) -> pathlib.Path:
 def sharded_folder(made_folders, tmp_path) -> pathlib.Path:
     """A good model folder of two shards, to be broken."""
     return pathlib.Path(shutil.copytree(made_folders / "sharded", tmp_path / "model"))
+
+
+@pytest.fixture(scope="session")
+def training(made_folders, tmp_path_factory) -> runs_of_the_loop.Training:
+    """Short runs of the loop, supervised and on policy."""
+    home = tmp_path_factory.mktemp("training")
+    return runs_of_the_loop.make(home, made_folders / "whole")
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,9 @@ def verdict(problem: Problem, reply: str) -> Verdict:
     return Verdict((True, False, None)[rest], extracted=reply)
 
 
-def make_source(problems=None, *, plan=PLAN, judge=verdict, **reward) -> OnPolicy:
+def make_source(
+    problems=None, *, plan=PLAN, judge=verdict, check=lambda: None, **reward
+) -> OnPolicy:
     """The source under test, with the shared sampler."""
     return OnPolicy(
         shared_sampler(),
@@ -55,4 +57,5 @@ def make_source(problems=None, *, plan=PLAN, judge=verdict, **reward) -> OnPolic
         grade=lambda pairs: [judge(problem, reply) for problem, reply in pairs],
         decode=as_text,
         reward=Reward(**reward),
+        check=check,
     )

@@ -25,12 +25,17 @@ from transfer_reasoning.training.hooks import Bookkeeping
 from transfer_reasoning.training.limits import Limits, leaf_names
 from transfer_reasoning.training.loop import train
 from transfer_reasoning.training.meter import Meter, Metered
-from transfer_reasoning.training.state import Optimizer, TrainState, init_state
+from transfer_reasoning.training.state import (
+    Optimizer,
+    TrainState,
+    abstract_state,
+    init_state,
+)
 from transfer_reasoning.training.step import Objective, Update
 from transfer_reasoning.types import InputError, Rollout, Verdict
 
 NUM_STEPS = 6
-OPTIMIZER = Optimizer(optax.identity(), optax.sgd(0.3))
+OPTIMIZER = Optimizer(optax.identity(), optax.sgd(0.3, momentum=0.5))
 
 
 def bookkeeping(folder, start=0, shown=None, num_steps=NUM_STEPS, **changed):
@@ -180,14 +185,14 @@ def poisoned(credit, at, value=math.nan):
 
 
 def run_poisoned(parts, folder, at, num_steps, value=math.nan):
-    """Losses that are no number at some steps; the weights after each."""
-    weights, shown = [], Shown()
-    keep = lambda state, *_: weights.append(jax.tree.map(np.array, state.params))
+    """Losses that are no number at some steps; weights and moments after each."""
+    states, shown = [], Shown()
+    keep = lambda state, *_: states.append(jax.tree.map(np.array, state[:2]))
     hook = bookkeeping(folder, num_steps=num_steps, shown=shown)
     own = parts | {"credit": poisoned(parts["credit"], at, value)}
     train(fresh_state(), num_steps=num_steps, hooks=[keep, hook], **own)
     hook.close()
-    return weights, shown
+    return states, shown
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -195,22 +200,25 @@ def test_bad_gradients_at_five_steps_are_skipped_counted_and_the_run_ends(
     parts, tmp_path, value
 ):
     at = {2, 3, 5, 7, 8}
-    weights, shown = run_poisoned(parts, tmp_path, at, 9, value)
+    states, shown = run_poisoned(parts, tmp_path, at, 9, value)
     rows = read_log(tmp_path)
     assert {row["step"] for row in rows if row["skipped"]} == at
     assert {row["step"] for row in rows if row["grad_norm"] is None} == at
     assert len(rows) == 9
     assert "skipped 5" in shown.statuses[-1][0]
-    before = [jax.tree.map(np.array, PARAMS), *weights]
-    for step, (old, new) in enumerate(zip(before, weights, strict=False), start=1):
+    before = [jax.tree.map(np.array, fresh_state()[:2]), *states]
+    for step, (old, new) in enumerate(zip(before, states, strict=False), start=1):
         same = jax.tree.map(np.array_equal, old, new)
         assert all(jax.tree.leaves(same)) == (step in at)
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(new))
+    assert jax.tree.leaves(states[-1][1])  # moments that could have moved
 
 
 def test_three_bad_gradients_in_a_row_end_the_run_with_a_good_checkpoint(
     parts, tmp_path
 ):
+    (tmp_path / "good").mkdir()
+    good = run_poisoned(parts, tmp_path / "good", {2, 4}, 4)[0][-1]
     with pytest.raises(InputError) as ended:
         run_poisoned(parts, tmp_path, {2, 4, 5, 6}, 9)
     last = tmp_path / "checkpoints" / "000004"
@@ -220,6 +228,11 @@ def test_three_bad_gradients_in_a_row_end_the_run_with_a_good_checkpoint(
     verify(last)
     assert [row["step"] for row in read_log(tmp_path)] == [1, 2, 3, 4, 5, 6]
     assert not (tmp_path / "checkpoints" / "000006").exists()
+    checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2, warn=pytest.fail)
+    found = checkpoints.restore_latest(abstract_state(CONFIG, OPTIMIZER, LAYOUT))
+    assert found[0] == 4
+    resumed = (found[1]["params"], found[1]["opt_state"])
+    assert all(jax.tree.leaves(jax.tree.map(np.array_equal, resumed, good)))
 
 
 def test_a_step_with_too_few_grades_ends_the_run_and_is_not_saved(parts, tmp_path):

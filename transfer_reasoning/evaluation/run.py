@@ -71,10 +71,13 @@ def evaluate(
     pool: GraderPool,
     done: Mapping[str, Container[Key]],
     keep: Callable[[str, list[Record]], None],
+    check: Callable[[], None] = lambda: None,
 ) -> None:
     """Ask what is not `done`; `keep` gets benchmarks' records as they are graded.
 
-    It is called from a thread of its own, with records in the order they end.
+    It is called from a thread of its own, with records in the order they end. `check`
+    is asked between chunks of decoding and likelihoods; what it raises ends the call,
+    once what was handed in is kept.
 
     Raises:
         InputError: there is nothing to ask, or a prompt that cannot be asked.
@@ -105,9 +108,9 @@ def evaluate(
             said = Said((), with_opening(sample.prompt, ""), "length")
             desk.put(_question(sample, said), (sample, said))
         for decoding, samples in drawn.items():
-            _draw(model, samples, decoding, plan.seed, desk)
+            _draw(model, samples, decoding, plan.seed, desk, check)
         if scored:
-            _score(model, scored, plan, desk)
+            _score(model, scored, plan, desk, check)
 
 
 def _draw(
@@ -116,6 +119,7 @@ def _draw(
     decoding: Decoding,
     seed: int,
     desk: Desk[Answer],
+    check: Callable[[], None],
 ) -> None:
     """Sample what is drawn alike; each response is handed in as it ends."""
     text, stop = model.text, tuple(decoding.stop)
@@ -141,13 +145,18 @@ def _draw(
             temperature=decoding.temperature, top_k=decoding.top_k, top_p=decoding.top_p
         ),
         cut=(lambda tokens: text.cut_at_stop(tokens, stop)) if stop else None,
+        on_finished=lambda count: check(),
         on_ended=hand_in,
         keep=False,
     )
 
 
 def _score(
-    model: Model, samples: Sequence[Sample], plan: Plan, desk: Desk[Answer]
+    model: Model,
+    samples: Sequence[Sample],
+    plan: Plan,
+    desk: Desk[Answer],
+    check: Callable[[], None],
 ) -> None:
     """Score choices; an item is handed in once all of its are."""
     between = "" if plan.chat else WITHOUT_TEMPLATE
@@ -163,6 +172,7 @@ def _score(
     found: dict[int, dict[int, float]] = {}
 
     def hand_in(place: int, likelihood: Likelihood) -> None:
+        check()
         owner = owners[place]
         own = found.setdefault(owner, {})
         own[place] = likelihood.logprob

@@ -49,6 +49,8 @@ class Plan:
 class OnPolicy:
     """Samples and grades the step's rollouts.
 
+    `check` is asked between chunks of decoding; what it raises ends the call.
+
     Attributes:
         counts: groups of the latest step: drawn; dropped, which were drawn and are not
             trained on; filled, which are trained on though all alike.
@@ -63,6 +65,7 @@ class OnPolicy:
         grade: Grade,
         decode: Callable[[Sequence[int]], str],
         reward: Reward,
+        check: Callable[[], None] = lambda: None,
     ):
         if not problems:
             raise InputError(
@@ -75,6 +78,7 @@ class OnPolicy:
             )
         self._sampler, self._problems, self._plan = sampler, problems, plan
         self._grade, self._decode, self._reward = grade, decode, reward
+        self._check = check
         self.counts: Mapping[str, float] = {}
 
     def __call__(self, params: Params, step: int) -> list[Group]:
@@ -109,7 +113,9 @@ class OnPolicy:
         problems = [index for index in indices for _ in range(size)]
         requests = self._requests(batch, problems)
         completions = self._sampler.generate(
-            requests, Sampling(temperature=plan.temperature)
+            requests,
+            Sampling(temperature=plan.temperature),
+            on_finished=lambda count: self._check(),
         )
         verdicts = self._grade(
             [

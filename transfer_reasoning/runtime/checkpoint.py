@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from transfer_reasoning.runtime.manifest import (
     MANIFEST,
@@ -38,6 +37,7 @@ from transfer_reasoning.runtime.manifest import (
     verify,
     write_manifest,
 )
+from transfer_reasoning.runtime.processes import texts
 from transfer_reasoning.types import InputError
 
 MODEL = "model"
@@ -183,7 +183,7 @@ def newest(
     Several processes share the reading. `parts` as in `verify`.
     """
     steps = json.dumps([path.name for path in step_folders(directory)])
-    names = json.loads(_texts(steps)[0])
+    names = json.loads(texts(steps)[0])
     while names:
         path = directory / names.pop()
         problem = _problem(path, parts)
@@ -331,7 +331,7 @@ def _problem(path: Path, parts: Collection[str] | None) -> str:
     except CorruptCheckpointError as error:
         # A name that is no UTF-8 can be listed, but not printed.
         problem = str(error).encode(errors="backslashreplace").decode()
-    return next(filter(None, _texts(problem)), "")
+    return next(filter(None, texts(problem)), "")
 
 
 def _together(action: Callable[[], None], path: Path) -> None:
@@ -342,25 +342,12 @@ def _together(action: Callable[[], None], path: Path) -> None:
             action()
     except OSError as error:
         failure = error
-    problems = _texts(str(failure or ""))
+    problems = texts(str(failure or ""))
     if failure:
         raise failure
     for number, problem in enumerate(problems):
         if problem:
             raise OSError(f"process {number}: {problem}")
-
-
-def _texts(mine: str) -> list[str]:
-    """The texts of all processes, by number; every one must call it."""
-    if not jax.distributed.is_initialized():
-        return [mine]
-    from jax.experimental.multihost_utils import process_allgather
-
-    content = np.frombuffer(mine.encode(), np.uint8)
-    sizes = np.reshape(process_allgather(np.int32(content.size)), -1)
-    padded = np.pad(content, (0, max(1, sizes.max()) - content.size))
-    rows = np.reshape(process_allgather(padded), (len(sizes), -1))
-    return [bytes(r[:n]).decode() for r, n in zip(rows, sizes, strict=True)]
 
 
 @contextmanager

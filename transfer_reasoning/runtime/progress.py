@@ -91,6 +91,16 @@ class Lines:
         """Nothing is held open."""
 
 
+class Quiet(Lines):
+    """Says nothing: of several processes that do the same, one reports."""
+
+    def status(self, line: str, facts: Facts) -> None:
+        """Nothing."""
+
+    def line(self, text: str) -> None:
+        """Nothing."""
+
+
 class Bar:
     """One bar per thing in progress, a panel of facts below, lines above."""
 

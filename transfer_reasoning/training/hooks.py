@@ -45,6 +45,7 @@ class Bookkeeping:
         self._log = MetricsLog(file, last_step=start, show=self._read)
         self._meter, self._limits, self._track = meter, limits, track
         self._checkpoints, self._is_due = checkpoints, is_due
+        self._saved = start
         before = self._log.kept
         self.view = RunView(shown, num_steps, before=before)
         for row in before:
@@ -68,11 +69,17 @@ class Bookkeeping:
             self._log.flush()
             self._end(problem)
         if self._is_due(state.step):
-            self._log.flush()
-            self._track.settle()
-            parts = {"params": state.params, "opt_state": state.opt_state}
-            with self._meter.watch.part("save"):
-                self._checkpoints.save(state.step, parts)
+            self._save(state)
+
+    def save_last(self, state: TrainState) -> Path | None:
+        """Save the state of the last finished step, unless it is, and wait for that.
+
+        Returns the newest checkpoint; None where no step is finished.
+        """
+        if state.step > self._saved:
+            self._save(state)
+        self._checkpoints.wait()
+        return self._checkpoints.last()
 
     def add(self, step: int, values: Row) -> None:
         """Put what was found out about the last step into its row."""
@@ -83,6 +90,14 @@ class Bookkeeping:
         """Write what is waiting; a save under way is finished first."""
         self._checkpoints.wait()
         self._log.close()
+
+    def _save(self, state: TrainState) -> None:
+        self._log.flush()
+        self._track.settle()
+        parts = {"params": state.params, "opt_state": state.opt_state}
+        with self._meter.watch.part("save"):
+            self._checkpoints.save(state.step, parts)
+        self._saved = state.step
 
     def _read(self, row: Row) -> None:
         self._track.send(row)

@@ -10,10 +10,13 @@ Token shares come from the host and already hold the global mean, so the sum ove
 microbatches, rows and devices is the objective: splitting it otherwise changes nothing
 but rounding. An update whose gradient is not finite is skipped on the device, the same
 way on every host, and counted.
+
+A run that is asked to end does so between microbatches. From the first update on the
+step is finished: its state has been donated.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -47,6 +50,8 @@ class Update:
         reference_params: weights of the KL reference; read only if the loss has a KL
             term.
         watch: counts log-probabilities that the objective needs beforehand as "score".
+        check: asked before each microbatch until the first update; what it raises ends
+            the call, and the state it was given is whole.
     """
 
     def __init__(
@@ -58,9 +63,10 @@ class Update:
         *,
         reference_params: Params | None = None,
         watch: Stopwatch | None = None,
+        check: Callable[[], None] = lambda: None,
     ):
         self.objective, self._layout, self._config = objective, layout, config
-        self._watch = watch or Stopwatch()
+        self._watch, self._check = watch or Stopwatch(), check
         assert reference_params is not None or not objective.kl_in_loss
         self._reference = reference_params if objective.kl_in_loss else None
         params, moments = state_shardings(config, optimizer, layout)
@@ -108,13 +114,15 @@ class Update:
             for part in _split(weighted, self.objective.updates_per_step)
         ]
         tallies, norms, bad = [], [], []
+        check = self._check
         for microbatches in updates * self.objective.epochs:
             jax.block_until_ready(opt_state)  # the gradient before is gone then
-            gradient, measured = self._gradient(params, microbatches)
+            gradient, measured = self._gradient(params, microbatches, check)
             gradient, norm, finite, leaf = self._clip(gradient)
             params = self._move_weights(params, opt_state, gradient, finite)
             opt_state = self._move_moments(params, opt_state, gradient, finite)
             del gradient  # or it would lie beside the next one
+            check = lambda: None
             tallies.append(measured)
             norms.append(norm)
             bad.append(leaf)
@@ -122,13 +130,17 @@ class Update:
         return TrainState(params, opt_state, state.step + 1), metrics
 
     def _gradient(
-        self, params: Params, microbatches: Sequence[TrainBatch]
+        self,
+        params: Params,
+        microbatches: Sequence[TrainBatch],
+        check: Callable[[], None] = lambda: None,
     ) -> tuple[Params, Tally]:
-        """Sums over the microbatches."""
+        """Sums over the microbatches, with a `check` before each."""
         total = None
         for batch in microbatches:
             # Work handed out ahead would have memory for a gradient each.
             jax.block_until_ready(total)
+            check()
             reference = self._reference_head(batch)
             more = self._differentiate(params, batch, reference)
             total = more if total is None else self._plus(total, more)
@@ -161,14 +173,18 @@ class Update:
         with self._watch.part("score"):
             if scored:
                 batches = [
-                    b._replace(reference_logprob_BT=self._score(self._reference, b))
+                    b._replace(reference_logprob_BT=self._scores(self._reference, b))
                     for b in batches
                 ]
             if objective.num_updates > 1:
                 batches = [
-                    b._replace(old_logprob_BT=self._score(params, b)) for b in batches
+                    b._replace(old_logprob_BT=self._scores(params, b)) for b in batches
                 ]
-            return jax.block_until_ready(batches)
+            return batches
+
+    def _scores(self, params: Params | None, batch: TrainBatch) -> jax.Array:
+        self._check()
+        return jax.block_until_ready(self._score(params, batch))
 
     def _reference_head(self, batch: TrainBatch) -> Head | None:
         """What an exact KL reads of the reference.

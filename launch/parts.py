@@ -1,0 +1,58 @@
+"""The parts of the loop that a config names, made of what the run has."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from launch import build, levers, watching
+from launch.levers import Check
+from launch.starting import Start
+from transfer_reasoning.runtime.progress import Reporter
+from transfer_reasoning.types import Verdict
+
+
+def make(
+    config: ConfigDict,
+    loaded: build.Loaded,
+    begun: Start,
+    *,
+    sampler: Any,
+    pool: Any,
+    watch: Any,
+    check: Check,
+    shown: Reporter,
+) -> dict[str, Any]:
+    """Source and update, metered; `check` is asked where a step may be given
+    up: between chunks of decoding, gradings and microbatches."""
+    from transfer_reasoning.training.meter import MeteredSource
+    from transfer_reasoning.training.step import Update
+
+    grade = watch.timed("grade", _grade_with(pool, config.grader.name, check))
+    drawing = levers.Drawing(sampler, grade, begun.reference, check)
+    update = Update(
+        loaded.config,
+        begun.optimizer,
+        levers.make_objective(config),
+        loaded.layouts.train,
+        reference_params=begun.reference,
+        watch=watch,
+        check=check,
+    )
+    source = levers.make_source(config, loaded, shown, drawing)
+    return {
+        "source": MeteredSource(source, watch),
+        "update": watching.metered(update, config, loaded),
+    }
+
+
+def _grade_with(
+    pool: Any, grader: str, check: Check
+) -> Callable[[Sequence], list[Verdict]]:
+    """Grade (problem, response text) pairs with one grader; `check` before each."""
+
+    def question(problem: Any, reply: str) -> tuple[str, Mapping[str, Any], str]:
+        check()
+        return grader, problem.gold, reply
+
+    return lambda pairs: pool.grade(question(*pair) for pair in pairs)

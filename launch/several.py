@@ -1,0 +1,114 @@
+"""One run of the loop as several processes: the hosts of a pod, or some of one machine.
+
+    python -m launch.train --config=... --workdir=SHARED --coordinator=HOST:PORT \
+        --num_processes=4 --process_id=0    # 1, 2 and 3 elsewhere
+
+With `--coordinator=auto` a TPU pod, Slurm or Open MPI says who is who. The workdir is
+one for all. The first process holds it and writes; the others have a folder of their
+own that goes with them, and say nothing. All compute the same batches, and each puts
+on its devices the rows that are theirs. Asked to end, one process tells the others
+between steps, and all stop after the same one.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict
+
+from launch.workdir import Run, execute
+from transfer_reasoning.runtime.progress import Quiet, Reporter
+from transfer_reasoning.types import InputError, Stopped
+
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", "", "HOST:PORT of process 0, or auto; empty: one process"
+)
+_COUNT = flags.DEFINE_integer("num_processes", None, "how many there are")
+_NUMBER = flags.DEFINE_integer("process_id", None, "which this is, from 0")
+AUTO, BEGIN = "auto", "begin"
+QUIET = {"track": "", "log.tensorboard": False, "log.samples_every": 0}
+
+
+def stage(run: Run) -> Run:
+    """How to execute `run` as the processes that the flags name."""
+    name, count, number = _COORDINATOR.value, _COUNT.value, _NUMBER.value
+    if not name:
+        given = [flag.name for flag in (_COUNT, _NUMBER) if flag.present]
+        if given:
+            raise InputError(
+                f"flag --{given[0]} is given and --coordinator is not; expected"
+                " HOST:PORT of process 0 on every process"
+            )
+        return partial(execute, run)
+    if name != AUTO and (count is None or number is None or not 0 <= number < count):
+        raise InputError(
+            f"flag --num_processes is {count} and --process_id {number}; expected both,"
+            " and a number from 0 below the count"
+        )
+    return partial(_execute, run, name, count, number)
+
+
+def _execute(
+    run: Run,
+    coordinator: str,
+    count: int | None,
+    number: int | None,
+    config: ConfigDict,
+    workdir: Path,
+    shown: Reporter,
+) -> None:
+    """The first process executes; the others run when it says so."""
+    from launch.device import prepare
+
+    prepare()
+    import jax
+
+    # On CPU programs that run side by side would wait for each other's sums for ever.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
+    if coordinator == AUTO:
+        jax.distributed.initialize()
+    else:
+        jax.distributed.initialize(coordinator, count, number)
+    if jax.default_backend() == "cpu":
+        # A program that one process compiled computes wrong sums when another loads it.
+        jax.config.update("jax_enable_compilation_cache", False)
+    try:
+        if jax.process_index():
+            _follow(run, config, workdir)
+        else:
+            _lead(run, config, workdir, shown)
+    except (Stopped, InputError):
+        jax.distributed.shutdown()  # jax aborts those who find another gone
+        raise
+
+
+def _lead(run: Run, config: ConfigDict, workdir: Path, shown: Reporter) -> None:
+    from transfer_reasoning.runtime.processes import texts
+
+    told = []
+
+    def begin(*given: Any) -> None:
+        told.extend(texts(BEGIN))
+        run(*given)
+
+    try:
+        execute(begin, config, workdir, shown)
+    except InputError as error:
+        if not told:
+            texts(str(error))
+        raise
+    if not told:
+        texts("")  # it is done already
+
+
+def _follow(run: Run, config: ConfigDict, workdir: Path) -> None:
+    from transfer_reasoning.runtime.processes import texts
+
+    word = texts("")[0]
+    if word == BEGIN:
+        config = config.copy_and_resolve_references()
+        config.update_from_flattened_dict(QUIET)
+        run(config, workdir, Quiet())
+    elif word:
+        raise InputError(word)

@@ -1,0 +1,152 @@
+"""Supervised training as several processes: one run, however many take part in it.
+
+Always on four simulated devices, as one process of four, two of two, or four of one.
+"""
+
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.launch.commands import assert_refused, kill_tree, run, wait_for
+from tests.launch.training import Training, rows_of, weights_of
+from transfer_reasoning.runtime.manifest import verify
+
+STEPS = 6
+OPTIONS = (
+    f"--config.optimizer.num_steps={STEPS}",
+    "--config.checkpoint.every_steps=1000",
+)
+WAIT_S = 300
+# Sums over devices come in another order.
+SUMS = 1e-5
+
+
+def wait(processes: list[subprocess.Popen]) -> list[tuple[int, str, str]]:
+    """Code, output and errors of each; none outlives the call."""
+    try:
+        said = [process.communicate(timeout=WAIT_S) for process in processes]
+    finally:
+        for process in processes:
+            kill_tree(process) if process.poll() is None else None
+    return [(p.returncode, *words) for p, words in zip(processes, said, strict=True)]
+
+
+def finish(
+    training: Training, workdir: Path, count: int, each: int, *options: str
+) -> str:
+    """What the first of the processes says of a run to its end."""
+    started = training.start_several("sft", workdir, count, each, *OPTIONS, *options)
+    ended = wait(started)
+    assert [code for code, *_ in ended] == [0] * count, ended
+    return ended[0][1]
+
+
+@pytest.fixture(scope="module")
+def alone(training, tmp_path_factory) -> Path:
+    """The workdir of a run as one process."""
+    workdir = tmp_path_factory.mktemp("alone") / "w"
+    finish(training, workdir, 1, 4)
+    return workdir
+
+
+def distance(one: Path, other: Path) -> float:
+    """The largest difference of a tensor, by its norm."""
+    ours, theirs = weights_of(one), weights_of(other)
+    assert ours.keys() == theirs.keys()
+    norm = np.linalg.norm
+    return max(
+        float(norm(ours[name] - theirs[name]) / norm(theirs[name])) for name in ours
+    )
+
+
+def assert_same_run(one: Path, other: Path) -> float:
+    """The same data in the same order, and nearly the same numbers."""
+    ours, theirs = rows_of(one), rows_of(other)
+    kept = lambda rows: [(row["step"], row["rollout_digest"]) for row in rows]
+    assert kept(ours) == kept(theirs)
+    assert [row["step"] for row in ours] == list(range(1, STEPS + 1))
+    for row, expected in zip(ours, theirs, strict=True):
+        for name in ("nll", "grad_norm"):
+            assert row[name] == pytest.approx(expected[name], rel=SUMS)
+    return distance(one, other)
+
+
+def test_two_processes_stop_at_one_step_and_one_goes_on_with_their_run(
+    training, alone, tmp_path
+):
+    """The signal comes to one of them, and not to the one that writes."""
+    workdir = tmp_path / "w"
+    started = training.start_several("sft", workdir, 2, 2, *OPTIONS)
+    log = workdir / "metrics.jsonl"
+    try:
+        wait_for(lambda: log.is_file() and log.read_bytes(), started[0])
+        started[1].send_signal(signal.SIGTERM)
+        ended = wait(started)
+    finally:
+        for process in started:
+            kill_tree(process)
+    steps = set()
+    for code, _, errors in ended:
+        assert code == 42, errors
+        found = re.search(r"stopped after step (\d+), saved as (\S+);", errors)
+        steps.add(int(found[1]))
+        verify(Path(found[2]))
+    (step,) = steps
+    assert [row["step"] for row in rows_of(workdir)] == list(range(1, step + 1))
+    assert f"going on from step {step}" in finish(training, workdir, 1, 4)
+    assert assert_same_run(workdir, alone) < 1e-6
+
+
+@pytest.mark.parametrize("field", ["source.kind=on_policy", "eval_every=1"])
+def test_what_needs_samples_is_for_one_process(training, tmp_path, field):
+    options = (f"--config.{field}", f"--config.source.data={training.home}/rl.jsonl")
+    started = training.start_several("sft", tmp_path / "w", 2, 1, *options)
+    for code, _, errors in wait(started):
+        assert code == 2
+        assert f"config.{field.partition('=')[0]} asks for samples" in errors
+
+
+def test_half_of_the_flags_are_refused(training, tmp_path):
+    words = training.arguments("sft", tmp_path / "w")
+    for flags, said in [
+        (["--num_processes=2"], "--num_processes is given and --coordinator is not"),
+        (["--coordinator=a:1", "--num_processes=2"], "--process_id None"),
+        (
+            ["--coordinator=a:1", "--num_processes=2", "--process_id=2"],
+            "--process_id 2; expected both, and a number from 0",
+        ),
+    ]:
+        assert_refused(run(*words, *flags), said)
+
+
+@pytest.mark.campaign
+def test_a_run_is_one_on_one_two_and_four_processes(training, alone, tmp_path):
+    for count in (2, 4):
+        workdir = tmp_path / str(count)
+        finish(training, workdir, count, 4 // count)
+        print(f"{count} processes: {assert_same_run(workdir, alone):.1e}")
+        again = tmp_path / f"{count} again"
+        finish(training, again, count, 4 // count)
+        assert rows_of(again) == rows_of(workdir)
+        assert distance(again, workdir) == 0.0
+
+
+@pytest.mark.campaign
+def test_a_checkpoint_of_one_process_is_gone_on_with_by_two_and_four(
+    training, tmp_path
+):
+    unbroken = tmp_path / "unbroken"
+    often = "--config.checkpoint.every_steps=3"
+    finish(training, unbroken, 1, 4, often)
+    for count in (2, 4):
+        workdir = tmp_path / str(count)
+        copy = ("cp", "-r", str(unbroken), str(workdir))
+        subprocess.run(copy, check=True)
+        (workdir / "done.json").unlink()
+        said = finish(training, workdir, count, 4 // count, often)
+        assert "going on from step 3" in said
+        print(f"{count} processes: {assert_same_run(workdir, unbroken):.1e}")
