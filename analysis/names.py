@@ -8,6 +8,11 @@ LABELS = {
     "on_policy_rl_no_kl": "on-policy RL, no KL",
     "on_policy_rl": "on-policy RL",
     "own_style_sft": "own-style SFT (control)",
+    "on_policy_positives": "on-policy RL, positives only",
+    "on_policy_signs": "on-policy, +1 and -1",
+    "off_policy_weighted": "off-policy SFT, importance weights",
+    "off_policy_sft_kl": "off-policy SFT with KL",
+    "sft_then_rl": "off-policy SFT, then RL",
 }
 GROUPS = {"math": "Mathematics", "other": "Other reasoning", "non": "Non-reasoning"}
 

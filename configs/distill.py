@@ -3,8 +3,9 @@ r"""Teacher samples: 8 per problem at temperature 1, as the paper's off-policy R
     python -m launch.distill --config=configs/distill.py --workdir=DIR \
         --config.model.path=TEACHER --config.problems=problems.jsonl
 
-Small by default, half a minute on one core for the study's 1,500 problems. `:qwen3_8b`
-has the paper's teacher, Qwen3-32B that thinks, with 16k tokens (arXiv 2507.00432 v2).
+Small by default, half a minute on one core for the study's 1,500 problems. The paper's
+sizes, whichever base is to learn, have its teacher, Qwen3-32B that thinks, with 16k
+tokens (arXiv 2507.00432 v2).
 """
 
 from configs import common, scales
@@ -16,7 +17,7 @@ def get_config(scale: str = "small"):
     c.samples = scales.pick(scale, small=8, smoke=4)
     if scale == "smoke":
         c.sampler.slots, c.sampler.prefill_rows = 16, 8
-    if scale == "qwen3_8b":
+    if scale in scales.PAPER:
         c.model.path = "Qwen/Qwen3-32B"
         c.model.compute_dtype = "bfloat16"
         c.max_tokens = 16_384

@@ -1,8 +1,11 @@
-"""Sizes of a training run: what `:small`, `:smoke` and `:qwen3_8b` mean.
+"""Sizes of a training run: what `:small`, `:qwen3_8b` and the others mean.
 
 `small` is the study that runs on two CPU cores; `smoke` is it in seconds, to see that
-everything connects; `qwen3_8b` is the paper's ablation (arXiv 2507.00432 v2, appendix
-A: Qwen3-8B-Base, 512 prompts, 16 samples, 16k tokens).
+everything connects. The others are the paper's recipe (arXiv 2507.00432 v2, appendix A:
+512 prompts, 16 samples, 16k tokens) on one of its bases: `qwen3_14b` that of the
+controlled study, `qwen3_8b` that of the ablation, `qwen3_4b` and `llama31_8b` those the
+authors name without numbers. What the paper leaves open is as in the script it came
+with, and then as in verl and LLaMA-Factory (docs/training.md).
 """
 
 from ml_collections import ConfigDict
@@ -12,21 +15,34 @@ from configs import common
 MATH_TEMPLATE = (
     "{problem} Let's think step by step and output the final answer in the \\boxed{}."
 )
-SCALES = ("small", "smoke", "qwen3_8b")
+PAPER = {  # sizes of the paper, with the base of each
+    "qwen3_4b": "Qwen/Qwen3-4B-Base",
+    "qwen3_8b": "Qwen/Qwen3-8B-Base",
+    "llama31_8b": "meta-llama/Llama-3.1-8B",
+    "qwen3_14b": "Qwen/Qwen3-14B-Base",
+}
+SCALES = ("small", "smoke", *PAPER)
 
 
 def train(scale: str) -> ConfigDict:
     """A training config of that size, levers still at their defaults."""
     c = common.train()
     check(scale)
-    {"small": _small, "smoke": _smoke, "qwen3_8b": _qwen3_8b}[scale](c)
+    if scale in PAPER:
+        _paper(c, PAPER[scale])
+    else:
+        {"small": _small, "smoke": _smoke}[scale](c)
     return c
 
 
 def pick(scale: str, **by_scale):
-    """The value for this size; a size that is not named takes the small study's."""
+    """The value for this size; of the paper's sizes that of `paper`.
+
+    A size that has none takes the small study's.
+    """
     check(scale)
-    return by_scale.get(scale, by_scale["small"])
+    name = "paper" if scale in PAPER else scale
+    return by_scale.get(name, by_scale["small"])
 
 
 def check(scale: str) -> None:
@@ -54,17 +70,17 @@ def _smoke(c: ConfigDict) -> None:
     c.checkpoint.every_steps = 2
 
 
-def _qwen3_8b(c: ConfigDict) -> None:
-    c.model.path = "Qwen/Qwen3-8B-Base"
+def _paper(c: ConfigDict, base: str) -> None:
+    c.model.path = base
     c.model.compute_dtype = "bfloat16"
     c.source.per_step = 512
     c.source.samples = 16
     c.source.max_tokens = 16_384
-    c.source.dynamic_batches = 3
+    c.source.dynamic_batches = 30  # the script: 10 batches, each of 3 x 512 problems
     c.reward.wrong = -1.0
     c.reward.overlong_buffer = 4_096
     c.objective.rows = 64
-    c.objective.row_length = 18_432
+    c.objective.row_length = 18_432  # a prompt of 2,048 and the response
     c.objective.remat = True
     c.optimizer.b2 = 0.999
     c.optimizer.weight_decay = 0.1

@@ -5,7 +5,9 @@ r"""The small study: one base model, five ways of tuning it on mathematics, the 
 
 Under 6 minutes on two quiet cores for one seed; `:smoke` takes seconds. `:development`
 sweeps the learning rate of every setting on a seed and a question set of its own; rates
-were chosen there, by mathematics alone.
+were chosen there, by mathematics alone. `:separated` adds what the paper never
+separated, and the sweep of off-policy SFT: what each rate does to the scores and to the
+KL from the base.
 """
 
 from ml_collections import ConfigDict
@@ -17,24 +19,37 @@ SETTINGS = (
     "on_policy_rl_no_kl",
     "on_policy_rl",
 )
+SEPARATED = (
+    "on_policy_positives",
+    "on_policy_signs",
+    "off_policy_weighted",
+    "off_policy_sft_kl",
+    "sft_then_rl",
+)
+CONTROLS = {  # by name, their files
+    "own_style_sft": "small.own_style_sft",
+    **{name: f"separated.{name}" for name in SEPARATED},
+}
+VARIANTS = ("small", "smoke", "development", "separated")
 
 
 def get_config(variant: str = "small"):
     """Seeds, settings, controls."""
-    if variant not in ("small", "smoke", "development"):
+    if variant not in VARIANTS:
         raise ValueError(
-            f"variant {variant!r} is unknown; expected small, smoke, development"
+            f"variant {variant!r} is unknown; expected {', '.join(VARIANTS)}"
         )
     c = ConfigDict()
     c.scale = "smoke" if variant == "smoke" else "small"
     c.settings = SETTINGS
-    c.controls = ("own_style_sft",)
+    c.controls = tuple(CONTROLS) if variant == "separated" else ("own_style_sft",)
     c.held_out = "solve"  # the mathematics task that tuning never sees
     c.first_seed = 1_000 if variant == "development" else 0
     c.split = "dev" if variant == "development" else "test"
     c.num_seeds = 1
     # Learning rates were chosen by mathematics on the development sweep (docs/LOG.md).
-    c.sweep = variant == "development"  # `sweep_settings` at `sweep_rates` as well
+    # Also `sweep_settings` at `sweep_rates`.
+    c.sweep = variant in ("development", "separated")
     c.sweep_settings = SETTINGS if variant == "development" else ("off_policy_sft",)
     c.sweep_rates = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
     c.lanes = 0  # stages side by side; 0: one per core, at most 4

@@ -79,7 +79,8 @@ def _offline(
 ) -> Any:
     from transfer_reasoning.rollouts.offline import Offline
 
-    groups = served.groups(config, loaded.text, shown)
+    num_ids = loaded.config.vocab_size
+    groups = served.groups(config, loaded.text, shown, num_ids=num_ids)
     combinations.check_logprobs(config, groups)
     return Offline(
         groups,

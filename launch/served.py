@@ -15,8 +15,10 @@ from transfer_reasoning.runtime.progress import Reporter
 from transfer_reasoning.types import InputError
 
 
-def groups(config: ConfigDict, text: Any, shown: Reporter) -> Sequence[Any]:
-    """Responses by problem.
+def groups(
+    config: ConfigDict, text: Any, shown: Reporter, *, num_ids: int
+) -> Sequence[Any]:
+    """Responses by problem; `num_ids` is how many ids the model has.
 
     Those of a file that are longer than a row are left out here, and counted; those of
     prepared files at their step, in its metrics.
@@ -27,7 +29,8 @@ def groups(config: ConfigDict, text: Any, shown: Reporter) -> Sequence[Any]:
     from transfer_reasoning.data.sources import read_rows
 
     data, longest = config.source.data, config.objective.row_length
-    how = {"as_drawn": config.source.as_drawn, **_prompt(config)}
+    drawn_below = num_ids if config.source.as_drawn else 0
+    how = {"drawn_below": drawn_below, **_prompt(config)}
     prepared = open_prepared(data)
     if prepared is None:
         found, too_long = response_groups(

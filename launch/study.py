@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 import configs
 from configs.small import suite
-from configs.study import SETTINGS
+from configs.study import CONTROLS, SETTINGS
 from launch import audit, build, door, lanes
 from launch.schedule import run_tasks
 from launch.stages import study_tasks
@@ -28,7 +28,6 @@ from transfer_reasoning.types import InputError
 # They only add tasks, or say how many run at once.
 FREE_KEYS = ("num_seeds", "sweep", "sweep_settings", "sweep_rates", "lanes")
 SCALES = ("small", "smoke")
-PREPARATIONS = {"suite", "base", "teacher"}  # of configs/small: no ways of tuning
 
 
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
@@ -55,7 +54,6 @@ def _validate(config: ConfigDict) -> None:
     """Refuse now what would otherwise stop the study, or its report, at the end."""
     trained_on = suite.get_config().tuned_tasks
     unseen = [n for n in SKILLS if SKILLS[n].group == MATH and n not in trained_on]
-    settings, controls = _files("ablation"), _files("small") - PREPARATIONS
     build.choose(dict.fromkeys(SCALES), config.scale, "config.scale")
     build.choose(dict.fromkeys(("test", "dev")), config.split, "config.split")
     build.choose(dict.fromkeys(unseen), config.held_out, "config.held_out")
@@ -66,9 +64,9 @@ def _validate(config: ConfigDict) -> None:
             f" {', '.join(SETTINGS)}: the report compares them"
         )
     for name in config.settings:
-        build.choose(dict.fromkeys(sorted(settings)), name, "config.settings")
+        build.choose(dict.fromkeys(sorted(_files("ablation"))), name, "config.settings")
     for name in config.controls:
-        build.choose(dict.fromkeys(sorted(controls)), name, "config.controls")
+        build.choose(CONTROLS, name, "config.controls")
 
 
 def _files(folder: str) -> set[str]:

@@ -9,7 +9,9 @@ import pytest
 
 from configs import common
 from configs.prepare import CORPORA
-from configs.study import SETTINGS
+from configs.scales import SCALES
+from configs.study import SEPARATED, SETTINGS
+from configs.study import VARIANTS as STUDIES
 from launch.rules import RULES, TEMPLATES, check, flat
 from transfer_reasoning.data.corpora import CORPORA as PUBLISHED
 from transfer_reasoning.model.config import ModelConfig
@@ -19,27 +21,32 @@ from transfer_reasoning.training.step import Objective
 from transfer_reasoning.types import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
-TRAIN_VARIANTS = ("small", "smoke", "qwen3_8b")
+TRAIN_VARIANTS = SCALES
+UNIREASON = ("sft_think", "sft_no_think", "rl")
 STAGES = {
     "prepare": ("prepare", ("", *CORPORA)),
     "distill": ("distill", TRAIN_VARIANTS),
     "evaluate": ("evaluate", ("default", "small", "smoke")),
     "probe": ("probe", TRAIN_VARIANTS),
-    "study": ("study", ("small", "smoke", "development")),
+    "study": ("study", STUDIES),
     "audit": ("audit", ("default", "small", "smoke")),
     "small.suite": ("suite", TRAIN_VARIANTS),
     "small.base": ("train", TRAIN_VARIANTS),
     "small.teacher": ("train", TRAIN_VARIANTS),
     "small.own_style_sft": ("train", TRAIN_VARIANTS),
+    "real_text": ("train", ("sft", "rl")),
     **{f"ablation.{name}": ("train", TRAIN_VARIANTS) for name in SETTINGS},
+    **{f"ablation_8b.{name}": ("train", TRAIN_VARIANTS) for name in SETTINGS},
+    **{f"separated.{name}": ("train", TRAIN_VARIANTS) for name in SEPARATED},
+    **{f"unireason_14b.{name}": ("train", TRAIN_VARIANTS) for name in UNIREASON},
 }
 LEVERS = {"source.kind", "credit.kind"}
 # What the headers of the files say of the two families besides their levers.
 FAMILY_SIZES = {
     *("source.per_step", "checkpoint.every_steps", "objective.updates_per_step"),
-    *("objective.clip_low", "objective.clip_high"),
+    *("objective.clip_low", "objective.clip_high", "objective.clip_dual"),
     *("optimizer.learning_rate", "optimizer.num_steps", "optimizer.warmup_steps"),
-    "optimizer.final_fraction",
+    *("optimizer.final_fraction", "optimizer.weight_decay", "prompt.thinking"),
 }
 
 

@@ -31,6 +31,11 @@ COLOURS = {
     "on_policy_rl_no_kl": "#f2a65a",
     "on_policy_rl": "#e07b28",
     "own_style_sft": "#3f9b6c",
+    "off_policy_weighted": "#1f4f7a",
+    "off_policy_sft_kl": "#8fa3d9",
+    "on_policy_positives": "#d9b62e",
+    "on_policy_signs": "#a3402f",
+    "sft_then_rl": "#b0569b",
 }
 OTHER_COLOUR = "#8d6cab"
 METHODS = {"SFT": "#4aa3df", "RL": "#e07b28"}  # of models whose setting is not ours

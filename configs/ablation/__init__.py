@@ -7,6 +7,6 @@
     on_policy_rl_no_kl  the policy    group advantage          0
     on_policy_rl        the policy    group advantage          > 0
 
-(arXiv 2507.00432 v2, section 5, Tables 3 and 4.) Off-policy RL follows Table 3, which
-has no KL term; the text of the paper has one.
+(arXiv 2507.00432 v2, section 5, Tables 3 and 4.) At `:small` they are the small study;
+`configs/ablation_8b/` has them at the paper's sizes.
 """

@@ -1,10 +1,13 @@
 r"""Off-policy RL: the best of a teacher's answers, weighted by its group advantage.
 
-    python -m launch.train --config=configs/ablation/off_policy_rl.py:qwen3_8b \
-        --config.source.data=rollouts.jsonl --workdir=DIR
+    python -m launch.train --config=configs/ablation/off_policy_rl.py \
+        --config.model.path=BASE --config.source.data=rollouts.jsonl --workdir=DIR
 
 Eight answers a problem; problems whose answers are all right or all wrong have no
-advantage and add nothing. small: 200 updates, about 10 s on one core.
+advantage and add nothing. The paper contradicts itself on KL: its Table 3 has none, as
+here, its text a GRPO objective with one (`--config.objective.kl_weight`). Of rate,
+batch and steps it says nothing: they are those of off-policy SFT. small: 200 updates,
+about 10 s on one core.
 """
 
 from configs.ablation import off_policy_sft

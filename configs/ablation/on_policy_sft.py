@@ -1,9 +1,11 @@
 r"""On-policy SFT: the policy's own right answers.
 
-    python -m launch.train --config=configs/ablation/on_policy_sft.py:qwen3_8b \
-        --config.source.data=problems.jsonl --workdir=DIR
+    python -m launch.train --config=configs/ablation/on_policy_sft.py \
+        --config.model.path=BASE --config.source.data=problems.jsonl --workdir=DIR
 
-small: 30 updates, about 25 s on one core.
+Each step draws as on-policy RL does. The paper says nothing of its batch, steps and
+rate: they are those of on-policy RL, dynamic sampling included. small: 30 updates,
+about 25 s on one core.
 """
 
 from configs.ablation import on_policy_rl_no_kl

@@ -21,6 +21,7 @@ from transfer_reasoning.text import Text
 from transfer_reasoning.types import InputError
 
 PROBLEMS, SAMPLES = 40, 3
+PADDING = 5  # ids of the model beyond those of the tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,8 @@ def config_of(data, *, row_length=300, as_drawn=False):
 
 def offline(home, data, text=None, **options):
     config = config_of(data, **options)
-    groups = served.groups(config, text or source_text(home), Lines())
+    text = text or source_text(home)
+    groups = served.groups(config, text, Lines(), num_ids=text.vocab_size + PADDING)
     return Offline(
         groups,
         groups_per_step=config.source.per_step,
@@ -204,9 +206,9 @@ def test_a_prompt_without_room_is_named(home, tmp_path):
 def test_what_lacks_a_part_is_refused_at_the_start(home):
     text = source_text(home)
     with pytest.raises(InputError, match=r"has 40 problems without response; expected"):
-        served.groups(config_of(source_of(home, "problems")), text, Lines())
+        served.groups(config_of(source_of(home, "problems")), text, Lines(), num_ids=9)
     with pytest.raises(InputError, match="has no field 'response'"):
-        served.groups(config_of(home / "problems.jsonl"), text, Lines())
+        served.groups(config_of(home / "problems.jsonl"), text, Lines(), num_ids=9)
 
 
 @pytest.mark.parametrize(
@@ -229,6 +231,24 @@ def test_tokens_of_another_text_or_length_are_refused(home, tmp_path, change, sa
     with pytest.raises(InputError, match=said) as error:
         offline(home, tmp_path / "rows.jsonl", as_drawn=True)
     assert "\n" not in str(error.value)
+
+
+def test_an_id_of_the_padding_is_kept_where_it_was_drawn(home, tmp_path):
+    """It stands for no text, and only the model's table says that it exists."""
+    row = read_rows(str(home / "rollouts.jsonl"))[0]
+    last = source_text(home).vocab_size + PADDING - 1
+    for token, known in ((last, True), (last + 1, False)):
+        drawn = [token, *row["tokens"]]
+        write_jsonl(
+            tmp_path / "rows.jsonl",
+            [row | {"tokens": drawn, "logprobs": [-9.0, *row["logprobs"]]}],
+        )
+        if known:
+            source = offline(home, tmp_path / "rows.jsonl", as_drawn=True)
+            assert source(None, 0)[0][0].response == tuple(drawn)
+        else:
+            with pytest.raises(InputError, match="row 1 has tokens that are not its"):
+                offline(home, tmp_path / "rows.jsonl", as_drawn=True)
 
 
 def test_tokens_without_a_stop_are_of_a_response_that_was_cut_off(home, tmp_path):

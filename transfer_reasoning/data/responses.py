@@ -71,17 +71,19 @@ def rollouts(
     template: str,
     thinking: bool | None,
     where: str | Sequence[str],
-    as_drawn: bool = False,
+    drawn_below: int = 0,
 ) -> list[Rollout]:
     """The response of every row.
 
-    With `as_drawn`, a row that has tokens keeps them, and their log-probabilities.
+    With `drawn_below`, the ids that the model has, a row that has tokens keeps them,
+    and their log-probabilities. A table that is padded beyond the tokenizer's ids can
+    draw one that stands for no text.
     """
     places = _places(where, rows)
     prompts = prompt_tokens(
         rows, text, template=template, thinking=thinking, where=places
     )
-    responses = _responses(rows, text, places, as_drawn)
+    responses = _responses(rows, text, places, drawn_below)
     return [
         Rollout(
             prompt,
@@ -191,14 +193,16 @@ def _places(where: str | Sequence[str], rows: Sequence[Row]) -> Sequence[str]:
 
 
 def _responses(
-    rows: Sequence[Row], text: Text, places: Sequence[str], as_drawn: bool
+    rows: Sequence[Row], text: Text, places: Sequence[str], drawn_below: int
 ) -> list[Drawn]:
     """The response of every row with its stop token."""
     said, recorded = [], []
     for row, here in zip(rows, places, strict=True):
         words, finish = text_field(row, "response", here), finish_reason(row, here)
-        own = drawn(row, here) if as_drawn else None
+        own = drawn(row, here) if drawn_below else None
         if own:
+            if max(own.tokens, default=0) >= drawn_below:
+                raise _other_tokenizer(text, here)
             _check_drawn(own, words, finish, text, here)
         said.append("" if own else words)
         recorded.append(own)
@@ -211,15 +215,17 @@ def _responses(
 
 def _check_drawn(own: Drawn, words: str, finish: str, text: Text, where: str) -> None:
     """Are tokens those of the text, in this tokenizer, and closed where they say so?"""
-    known = all(token < text.vocab_size for token in own.tokens)
-    if not known or text.decode(own.tokens) != words:
-        raise InputError(
-            f"{where} has tokens that are not its response in tokenizer {text.folder};"
-            " expected those of the same tokenizer: leave as_drawn off to encode the"
-            " text"
-        )
+    if text.decode(own.tokens) != words:
+        raise _other_tokenizer(text, where)
     if finish == "stop" and not {*own.tokens[-1:]} & {*text.stop_ids}:
         raise InputError(
             f"{where} has tokens without a stop token at their end; expected one, or"
             " finish_reason length"
         )
+
+
+def _other_tokenizer(text: Text, where: str) -> InputError:
+    return InputError(
+        f"{where} has tokens that are not its response in tokenizer {text.folder};"
+        " expected those of the same tokenizer: leave as_drawn off to encode the text"
+    )

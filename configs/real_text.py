@@ -1,0 +1,47 @@
+r"""Real text on a CPU: MATH problems, Qwen3's tokenizer, random weights of 0.6B shape.
+
+    python -m launch.train --config=configs/real_text.py:sft --workdir=DIR \
+        --config.model.tokenizer=QWEN3 --config.source.data=responses.jsonl
+    python -m launch.train --config=configs/real_text.py:rl --workdir=DIR \
+        --config.model.tokenizer=QWEN3 --config.source.data=problems.jsonl
+
+Two steps, to see that the real thing fits; docs/training.md has the data's commands and
+the memory that was seen. Reproduces nothing. Random weights are never right, and where
+all rewards are equal a group baseline leaves nothing to learn from, so the credit of
+`:rl` is -1 for a wrong answer.
+"""
+
+from configs import scales
+from configs.ablation import off_policy_sft
+from configs.separated import on_policy_signs
+
+VARIANTS = {"sft": off_policy_sft, "rl": on_policy_signs}
+
+
+def get_config(variant: str = "sft"):
+    """Qwen3-0.6B's shape; short rows, few of them."""
+    if variant not in VARIANTS:
+        raise ValueError(
+            f"variant {variant!r} is unknown; expected {', '.join(VARIANTS)}"
+        )
+    c = VARIANTS[variant].get_config("smoke")
+    c.model.shape.vocab_size = 151_936
+    c.model.shape.num_layers = 28
+    c.model.shape.width = 1_024
+    c.model.shape.num_heads = 16
+    c.model.shape.num_kv_heads = 8
+    c.model.shape.head_dim = 128
+    c.model.shape.mlp_width = 3_072
+    c.model.shape.max_positions = 40_960
+    c.source.per_step = 4
+    c.source.samples = 2
+    c.source.max_tokens = 32
+    c.prompt.template = scales.MATH_TEMPLATE
+    c.prompt.thinking = "off"
+    c.objective.rows = 1
+    c.objective.row_length = 512
+    c.objective.unroll = 1
+    c.optimizer.num_steps = 2
+    c.sampler.slots = 8
+    c.sampler.prefill_rows = 4
+    return c
