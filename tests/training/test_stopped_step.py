@@ -8,12 +8,12 @@ from tests.rollouts.policy import CONFIG, LAYOUT, PARAMS, make_source
 from transfer_reasoning.model.decoder import param_shardings
 from transfer_reasoning.objectives.credit import GroupAdvantage
 from transfer_reasoning.training.loop import train
-from transfer_reasoning.training.state import init_state
+from transfer_reasoning.training.state import Optimizer, init_state
 from transfer_reasoning.training.step import Objective, Update
 from transfer_reasoning.types import Stopped
 
 NUM_STEPS = 3
-OPTIMIZER = optax.adam(0.01)
+OPTIMIZER = Optimizer(optax.identity(), optax.adam(0.01))
 # Two updates a step, of several microbatches each, after old log-probabilities.
 OBJECTIVE = Objective(rows=2, row_length=24, updates_per_step=2)
 
