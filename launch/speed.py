@@ -42,7 +42,7 @@ _BUDGETS = flags.DEFINE_enum("budgets", "equal", _KINDS, "of grpo: response leng
 _SLOTS = flags.DEFINE_integer("slots", 0, "of grpo: drawn side by side; 0: as fits", 0)
 _ROWS = flags.DEFINE_integer("rows", 0, "of a microbatch; 0: as fits the work", 0)
 _ROW = flags.DEFINE_integer("row_length", 0, "tokens of a row; 0: as fits the work", 0)
-_UNROLL = flags.DEFINE_integer("unroll", 1, "layers an iteration of the scan", 1)
+_UNROLL = flags.DEFINE_integer("unroll", 0, "layers a turn of the scan; 0: up to 8", 0)
 _TURNS = flags.DEFINE_bool("turns", False, "a step for each line read, and its times")
 
 
@@ -70,7 +70,7 @@ def main() -> None:
         rows=_ROWS.value,
         row_length=_ROW.value,
         slots=_SLOTS.value,
-        unroll=_UNROLL.value,
+        unroll=_UNROLL.value or (config.num_layers if config.num_layers <= 8 else 1),
     )
     for work in WORKS[_WORK.value](_PRESET.value, config, settings):
         if _TURNS.value:
