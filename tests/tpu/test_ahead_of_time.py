@@ -56,7 +56,7 @@ def update_of(layout):
     optimizer, _ = make_optimizer(
         CONFIG, learning_rate=1e-3, num_steps=2, warmup_steps=1, final_fraction=1.0
     )
-    objective = Objective(rows=ROWS, row_length=LENGTH, remat=True)
+    objective = Objective(rows=ROWS, row_length=LENGTH, remat="layer")
     return Update(CONFIG, optimizer, objective, layout), optimizer
 
 

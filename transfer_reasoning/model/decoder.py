@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
 
 from transfer_reasoning.model.attention import attend_cache, attend_rows
 from transfer_reasoning.model.config import ModelConfig
@@ -29,6 +30,18 @@ from transfer_reasoning.model.products import products
 from transfer_reasoning.model.rope import rotate, rotation, rotation_of_rows
 
 Params = dict[str, Any]
+# Names that a policy may keep by: of products with weights, and of mixed values.
+PRODUCT, MIXED = "product", "mixed"
+# What is kept for the backward pass: all; of each layer its input and those products;
+# its input alone.
+REMAT: dict[str, Callable[[Callable], Callable]] = {
+    "none": lambda layer: layer,
+    "dots": functools.partial(
+        jax.checkpoint,
+        policy=jax.checkpoint_policies.save_only_these_names(PRODUCT, MIXED),
+    ),
+    "layer": jax.checkpoint,
+}
 Cache = list[tuple[jax.Array, jax.Array]]
 Mix = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, Any]]
 
@@ -79,7 +92,9 @@ def _contract(x: jax.Array, *weights: nnx.Param, count: int = 1) -> list[jax.Arr
     matrices = tuple(weight[...].reshape(inner, -1) for weight in weights)
     found = products(x.reshape(*x.shape[:2], inner), matrices)
     return [
-        product.reshape(*x.shape[:2], *weight[...].shape[count:])
+        checkpoint_name(
+            product.reshape(*x.shape[:2], *weight[...].shape[count:]), PRODUCT
+        )
         for product, weight in zip(found, weights, strict=True)
     ]
 
@@ -267,7 +282,7 @@ def forward(
     *,
     config: ModelConfig,
     layout: Layout | None = None,
-    remat: bool = False,
+    remat: str = "none",
     unroll: int = 1,
     keep: Callable[[jax.Array, jax.Array, jax.Array], Any] = lambda x, k, v: None,
 ) -> Forward:
@@ -277,7 +292,7 @@ def forward(
     and `positions_BT` restarts in each. `keep(hidden_BTD, key_BKTE, value_BKTE)`
     chooses what to remember of each layer: nothing, a pooled state, or the cache of a
     prefill.
-    `remat` recomputes each layer in the backward pass and stores only its input.
+    `remat` says what the backward pass recomputes (`REMAT`).
     `unroll` layers share one iteration of the scan: faster for shallow models on CPU
     (no copies into stacked residuals), slower to compile.
     """
@@ -286,16 +301,21 @@ def forward(
     angles = rotation_of_rows(config, positions_BT)
 
     def mix(query, key, value):
-        key_BKTE, value_BKTE = (x.transpose(0, 2, 1, 3) for x in (key, value))
-        mixed = attend_rows(query, key_BKTE, value_BKTE, segments_BT)
-        return mixed, (key_BKTE, value_BKTE)
+        query = constrain(layout, query, "batch", None, "mixed_heads", None)
+        key_BKTE, value_BKTE = (
+            constrain(layout, x.swapaxes(1, 2), "batch", "mixed_kv_heads", None, None)
+            for x in (key, value)
+        )
+        mixed = attend_rows(query, key_BKTE, value_BKTE, segments_BT, layout=layout)
+        mixed = constrain(layout, mixed, "batch", None, "mixed_heads", None)
+        return checkpoint_name(mixed, MIXED), (key_BKTE, value_BKTE)
 
     def layer(x_BTD, weights):
         x_BTD, memory = nnx.merge(structure.block, weights)(x_BTD, angles, mix)
-        x_BTD = constrain(layout, x_BTD, "batch", None, None)
+        x_BTD = constrain(layout, x_BTD, "batch", "positions", None)
         return x_BTD, keep(x_BTD, *memory)
 
-    body = jax.checkpoint(layer) if remat else layer
+    body = REMAT[remat](layer)
     x_BTD, kept = jax.lax.scan(body, embedded_BTD, params["layers"], unroll=unroll)
     final_norm = nnx.merge(structure.norm, params["final_norm"])
     return Forward(embedded_BTD, final_norm(x_BTD), kept)
@@ -360,4 +380,4 @@ def _embed(
     params: Params, tokens_BT: jax.Array, config: ModelConfig, layout: Layout | None
 ) -> jax.Array:
     rows = params["embedding"][tokens_BT].astype(config.compute_dtype)
-    return constrain(layout, rows, "batch", None, None)
+    return constrain(layout, rows, "batch", "positions", None)

@@ -31,7 +31,7 @@ from transfer_reasoning.model.decoder import (
 from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.objectives.kl import k3
 from transfer_reasoning.objectives.surrogate import TrainBatch
-from transfer_reasoning.runtime.mesh import place
+from transfer_reasoning.runtime.mesh import place, to_device
 from transfer_reasoning.runtime.stopwatch import Stopwatch
 from transfer_reasoning.training.objective import Objective
 from transfer_reasoning.training.scoring import RowScores
@@ -45,7 +45,7 @@ class Update:
 
     Args:
         reference_params: weights of the KL reference; read only if the loss has a KL
-            term.
+            term, and copied to the devices for that long.
         watch: counts log-probabilities that the objective needs beforehand as "score".
     """
 
@@ -135,8 +135,9 @@ class Update:
             return batches
         with self._watch.part("score"):
             if scored:
+                reference = to_device(self._reference)
                 batches = [
-                    b._replace(reference_logprob_BT=self._score(self._reference, b))
+                    b._replace(reference_logprob_BT=self._score(reference, b))
                     for b in batches
                 ]
             if objective.num_updates > 1:
@@ -154,8 +155,9 @@ class Update:
         """
         if self._reference is None or not self.objective.exact_kl:
             return None
-        table_VD = head_table(self._reference, self._config)
-        return self._states(self._reference, batch), table_VD
+        reference = to_device(self._reference)
+        table_VD = head_table(reference, self._config)
+        return self._states(reference, batch), table_VD
 
 
 def _accumulate(params, batch: TrainBatch, total, reference, rows: RowScores):
