@@ -72,6 +72,7 @@ def test_a_training_step_holds_a_share_of_the_state_per_chip(mesh):
     gradients = update._accumulate.lower(weights, batch, total).compile()
     step = update._apply.lower(weights, state["opt_state"], weights).compile()
     share = bytes_of(abstract_params(CONFIG)) / mesh.size
+    assert 'custom_call_target="tpu_custom_call"' in gradients.as_text()  # splash
     moments = step.memory_analysis()
     # Weights, two moments, gradient go in; weights and moments come out in place.
     assert moments.argument_size_in_bytes < 4 * share * PADDING

@@ -26,22 +26,11 @@ from jax.ad_checkpoint import checkpoint_name
 from transfer_reasoning.model.attention import attend_cache, attend_rows
 from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.partition import Layout, constrain
-from transfer_reasoning.model.products import products
+from transfer_reasoning.model.products import products, spread
+from transfer_reasoning.model.remat import MIXED, PRODUCT, REMAT
 from transfer_reasoning.model.rope import rotate, rotation, rotation_of_rows
 
 Params = dict[str, Any]
-# Names that a policy may keep by: of products with weights, and of mixed values.
-PRODUCT, MIXED = "product", "mixed"
-# What is kept for the backward pass: all; of each layer its input and those products;
-# its input alone.
-REMAT: dict[str, Callable[[Callable], Callable]] = {
-    "none": lambda layer: layer,
-    "dots": functools.partial(
-        jax.checkpoint,
-        policy=jax.checkpoint_policies.save_only_these_names(PRODUCT, MIXED),
-    ),
-    "layer": jax.checkpoint,
-}
 Cache = list[tuple[jax.Array, jax.Array]]
 Mix = Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, Any]]
 
@@ -67,9 +56,8 @@ class Declare:
 
 
 def _like(weight: nnx.Param, x: jax.Array) -> jax.Array:
-    """A scale or bias with the dtype and rank of the `x` it is applied to."""
-    leading = range(x.ndim - weight[...].ndim)
-    return jnp.expand_dims(weight[...], tuple(leading)).astype(x.dtype)
+    """A scale or bias with the dtype and shape of the `x` it is applied to."""
+    return spread(weight[...], x.shape, x.dtype)
 
 
 class RMSNorm(nnx.Module):

@@ -19,7 +19,7 @@ import dataclasses
 import math
 
 from transfer_reasoning.data.packing import NORMALISERS
-from transfer_reasoning.model.decoder import REMAT
+from transfer_reasoning.model.remat import REMAT
 from transfer_reasoning.objectives.bound import cispo, clip, sapo
 from transfer_reasoning.objectives.correction import CORRECTIONS, make_correction
 from transfer_reasoning.objectives.kl import DIVERGENCES
