@@ -50,8 +50,7 @@ tpu:
 # [SCALE=gradient,score,apply] [SLICE=v5p-64,v6e-64]
 tpu-train:
 	@launch/install.sh $(PYTHON) .venv-tpu dev,tpu
-	@SCALE=$(or $(SCALE),gradient,score,apply) SLICE=$(or $(SLICE),v5p-64,v6e-64) \
-	    .venv-tpu/bin/python -m pytest tests/tpu/test_train_scale.py -m campaign -s
+	@.venv-tpu/bin/python -m pytest tests/tpu/test_train_scale.py -m campaign -s
 
 # A study killed at random and rerun until it ends, compared with an unbroken one.
 # [KILL_SCALE=small] [KILL_ROUNDS=3] [KILL_SEED=0]

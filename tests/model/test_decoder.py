@@ -179,7 +179,8 @@ def test_sharded_forward_and_gradient_equal_one_device(shape):
 def test_every_weight_is_split_over_every_axis_that_divides_it():
     layout = Layout.train(mesh_of(1, 2, 4))
     specs = param_shardings(TINY, layout)
-    assert specs["layers"]["mlp"]["gate"].spec == PartitionSpec(None, "fsdp", "tensor")
+    split = PartitionSpec(None, ("fsdp", "sequence"), "tensor")
+    assert specs["layers"]["mlp"]["gate"].spec == split
     assert specs["layers"]["attention"]["query"].spec[2] == "tensor"
     # Two key/value heads on four devices are kept whole on each.
     assert specs["layers"]["attention"]["key"].spec[2] is None
