@@ -3,6 +3,7 @@
 # make parity    compare with transformers and TRL (torch)
 # make parity-search  the same with random folders, until something differs
 # make tpu       compile for TPUs that are not there
+# make tpu-train  the paper's training steps, whole, for the slices they would run on
 # make checkpoint-campaign, import-campaign, hostile-campaign, kill-campaign,
 #      campaign-resume, evaluation-campaign, distill-campaign, grading-campaign, sandbox-campaign, speed-campaign: see there
 # make lint      formatting, lint rules, types
@@ -16,7 +17,7 @@ EXTRAS ?= eval,analysis
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: study test lint parity parity-search tpu kill-campaign checkpoint-campaign \
+.PHONY: study test lint parity parity-search tpu tpu-train kill-campaign checkpoint-campaign \
     import-campaign hostile-campaign evaluation-campaign distill-campaign \
     grading-campaign sandbox-campaign speed-campaign campaign-resume clean
 
@@ -44,6 +45,12 @@ parity-search:
 tpu:
 	@launch/install.sh $(PYTHON) .venv-tpu dev,tpu
 	@.venv-tpu/bin/python -m pytest tests/tpu
+
+# 14B on v5p-64 and 8B on v6e-64: memory, gathers, kernels; minutes a program.
+# [SCALE=gradient,score,apply] [SLICE=v5p-64,v6e-64]
+tpu-train:
+	@launch/install.sh $(PYTHON) .venv-tpu dev,tpu
+	@.venv-tpu/bin/python -m pytest tests/tpu/test_train_scale.py -m campaign -s
 
 # A study killed at random and rerun until it ends, compared with an unbroken one.
 # [KILL_SCALE=small] [KILL_ROUNDS=3] [KILL_SEED=0]

@@ -25,7 +25,7 @@ def model() -> ConfigDict:
 
 def mesh() -> ConfigDict:
     """Devices along each axis; -1 takes the rest."""
-    return ConfigDict({"data": 1, "fsdp": -1, "tensor": 1})
+    return ConfigDict({"data": 1, "fsdp": -1, "tensor": 1, "sequence": 1})
 
 
 def sampler() -> ConfigDict:
@@ -70,7 +70,9 @@ def objective() -> ConfigDict:
     c.updates_per_step = 1  # of each pass
     c.rows = 4  # microbatch rows, over all devices
     c.row_length = 96  # tokens
-    c.remat = False
+    # Recomputed of a layer in the backward pass: none, dots (all but products), layer.
+    c.remat = "none"
+    c.reference_offload = False  # the KL's, in host memory while it is not read
     c.unroll = 1  # layers per scan iteration
     return c
 

@@ -81,7 +81,7 @@ def _paper(c: ConfigDict, base: str) -> None:
     c.reward.overlong_buffer = 4_096
     c.objective.rows = 64
     c.objective.row_length = 18_432  # a prompt of 2,048 and the response
-    c.objective.remat = True
+    c.objective.remat = "layer"
     c.optimizer.b2 = 0.999
     c.optimizer.weight_decay = 0.1
     c.sampler.slots = 1_024

@@ -56,7 +56,7 @@ RATES = Rule(
 
 _BY_RULE = (
     (SEED, "seed first_seed eval.seed"),
-    (AXIS, "mesh.data mesh.fsdp mesh.tensor"),
+    (AXIS, "mesh.data mesh.fsdp mesh.tensor mesh.sequence"),
     (DUAL, "objective.clip_dual"),
     (DTYPE, "model.compute_dtype compute_dtype"),
     (TRACKER, "track"),

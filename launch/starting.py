@@ -30,6 +30,7 @@ def start(
 ) -> Start:
     """Step 0, or the newest checkpoint that verifies."""
     from transfer_reasoning.runtime.checkpoint import Checkpoints
+    from transfer_reasoning.runtime.mesh import to_host
     from transfer_reasoning.training.state import make_optimizer, resume_or_init
 
     model, folder = loaded.config, workdir / "checkpoints"
@@ -48,13 +49,15 @@ def start(
         **config.optimizer.to_dict(),
     )
     reference = loaded.params if objective.kl_weight else None
+    if objective.reference_offload:
+        reference = to_host(reference)
     state = resume_or_init(
         checkpoints,
         loaded.params,
         config=model,
         optimizer=optimizer,
         layout=loaded.layouts.train,
-        keep_params=reference is not None,
+        keep_params=reference is not None and reference is loaded.params,
     )
     if state.step:
         shown.line(f"{folder}: going on from step {state.step}")

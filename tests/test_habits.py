@@ -27,7 +27,7 @@ LIBRARY_LINES = {"library": 13_500, "asking": 5_400, "data": 1_900}
 # Each longer than its budget for one reason, said here.
 LONGER = {
     "launch/rules.py": 150,  # a line for each kind of value
-    "configs/common.py": 240,  # every key of every stage once, with its comment
+    "configs/common.py": 245,  # every key of every stage once, with its comment
     "configs/audit.py": 120,  # a line for each of the paper's thirty models
 }
 MANY_ARGUMENTS = {

@@ -1,6 +1,7 @@
 """Small models and meshes that the tests share."""
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from jax.sharding import AxisType, Mesh
 
 from transfer_reasoning.model.config import Llama3Rope, ModelConfig
 from transfer_reasoning.model.decoder import Params, abstract_params, forward
+from transfer_reasoning.model.partition import MESH_AXES
 from transfer_reasoning.sampling.engine import Request
 from transfer_reasoning.types import Rollout, Weighted
 
@@ -83,14 +85,14 @@ def random_tokens(config: ModelConfig, rows: int, length: int, seed: int = 0):
     return jnp.asarray(tokens), jnp.asarray(positions), jnp.ones_like(tokens)
 
 
-def mesh_of(data: int, fsdp: int, tensor: int) -> Mesh:
-    """A mesh of the first data * fsdp * tensor simulated devices."""
-    count = data * fsdp * tensor
+def mesh_of(data: int, fsdp: int, tensor: int, sequence: int = 1) -> Mesh:
+    """A mesh of the first of the simulated devices."""
+    shape = (data, fsdp, tensor, sequence)
     return jax.make_mesh(
-        (data, fsdp, tensor),
-        ("data", "fsdp", "tensor"),
-        axis_types=(AxisType.Auto,) * 3,
-        devices=jax.devices()[:count],
+        shape,
+        MESH_AXES,
+        axis_types=(AxisType.Auto,) * len(shape),
+        devices=jax.devices()[: math.prod(shape)],
     )
 
 

@@ -51,7 +51,7 @@ def trainer_differences(config, params, requests, completions, temperature):
             batch.positions_BT,
             batch.segments_BT,
             config=config,
-            remat=True,
+            remat="layer",
         )
         table = head_table(params, config)
         targets = jnp.asarray(batch.tokens_BT[:, 1:])

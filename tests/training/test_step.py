@@ -28,6 +28,7 @@ from tests.training.plain import (
 from transfer_reasoning.model.decoder import param_shardings
 from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.objectives.credit import GroupAdvantage
+from transfer_reasoning.runtime.mesh import to_host
 from transfer_reasoning.training.state import Optimizer, init_state
 from transfer_reasoning.training.step import Objective, Update
 from transfer_reasoning.types import Rollout, Weighted
@@ -46,6 +47,12 @@ FULL = {
     "normaliser": "sequence_mean",
     "mask_truncated": True,
 }
+# data, fsdp, tensor, sequence; the last has more devices for heads than there are
+# key/value heads.
+MESHES = [
+    *((1, 8, 1), (2, 4, 1), (8, 1, 1), (2, 2, 2)),
+    *((1, 2, 2, 2), (2, 1, 1, 4)),
+]
 SAME = 1e-6  # of the norm of each leaf
 
 
@@ -241,7 +248,7 @@ def test_nor_does_it_where_the_policy_has_moved():
     assert_same(one_pass(twice(), shuffled(items), moved=0.05), first)
 
 
-@pytest.mark.parametrize("mesh", [(1, 8, 1), (2, 4, 1), (8, 1, 1), (2, 2, 2)])
+@pytest.mark.parametrize("mesh", MESHES)
 def test_eight_devices_equal_one(whole, mesh):
     ours = one_pass(once(mesh), agreeing_items(), mesh)
     embedding = max(jax.tree.leaves(ours[0]), key=jnp.size)
@@ -258,6 +265,24 @@ def test_whole_steps_on_eight_devices_equal_one():
     assert_leaves_same(eight.params, one.params)
     for name in metrics.keys() - {"mean_difference", "sampler_kl", "worst"}:
         np.testing.assert_allclose(others[name], metrics[name], 1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("setting", [SPLIT, FULL], ids=["tokens", "exact"])
+def test_a_reference_in_host_memory_changes_no_bit(setting):
+    """Its copy outlives the weights it was made of, and goes back after every use."""
+    near = placed_params((1, 1, 1), seed=1)
+    far = to_host(near)
+    assert {leaf.sharding.memory_kind for leaf in jax.tree.leaves(far)} == {
+        "pinned_host"
+    }
+    jax.tree.map(lambda leaf: leaf.delete(), near)
+    shared = make_update(**setting)
+    there, shared._reference = shared._reference, far
+    offloaded = one_pass(shared, items_of_full())
+    shared._reference = there
+    jax.tree.map(
+        np.testing.assert_array_equal, offloaded, one_pass(shared, items_of_full())
+    )
 
 
 @pytest.mark.parametrize("garbage", [np.nan, np.inf, -1e9])

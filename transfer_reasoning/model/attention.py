@@ -12,6 +12,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from transfer_reasoning.model.fused_attention import cudnn, cudnn_takes, splash
+from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.model.products import alone
 from transfer_reasoning.shapes import bucket
 
@@ -116,21 +118,42 @@ def _piece(size: int) -> int:
     return 1 << (UNSPLIT // size).bit_length() - 1
 
 
-@jax.custom_vjp
 def attend_rows(
     query_BTHE: jax.Array,
     key_BKTE: jax.Array,
     value_BKTE: jax.Array,
     segments_BT: jax.Array,
+    *,
+    layout: Layout | None = None,
 ) -> jax.Array:
     """Causal attention within the packed sequences of each row, [B, T, H, E].
 
     Position t sees the positions up to it that have its segment number; 0 is padding,
-    which sees nothing and gets zeros. Queries go block by block against the keys up to
-    the block's end, so the masked half of the scores is mostly not computed. The
-    derivatives are written out: they pass over the scores half as often as XLA's.
+    which sees nothing and gets zeros. The devices of `layout` choose who computes it.
     """
-    return _attend_rows(query_BTHE, key_BKTE, value_BKTE, segments_BT)[0]
+    operands = query_BTHE, key_BKTE, value_BKTE, segments_BT
+    platform = layout.platform if layout else None
+    if layout and platform == "tpu":
+        return splash(*operands, layout=layout)
+    if layout and platform == "gpu" and cudnn_takes(query_BTHE):
+        return cudnn(*operands, layout=layout)
+    return attend_blocks(*operands)
+
+
+@jax.custom_vjp
+def attend_blocks(
+    query_BTHE: jax.Array,
+    key_BKTE: jax.Array,
+    value_BKTE: jax.Array,
+    segments_BT: jax.Array,
+) -> jax.Array:
+    """`attend_rows` in plain XLA, which runs everywhere: what the kernels must equal.
+
+    Queries go block by block against the keys up to the block's end, so the masked half
+    of the scores is mostly not computed. The derivatives are written out: they pass
+    over the scores half as often as XLA's.
+    """
+    return _attend_blocks(query_BTHE, key_BKTE, value_BKTE, segments_BT)[0]
 
 
 class _Block(NamedTuple):
@@ -142,7 +165,7 @@ class _Block(NamedTuple):
     mixed_BKQE: jax.Array  # float32
 
 
-def _attend_rows(query_BTHE, key_BKTE, value_BKTE, segments_BT):
+def _attend_blocks(query_BTHE, key_BKTE, value_BKTE, segments_BT):
     blocks, mixed = [], []
     for start, stop in _bounds(query_BTHE.shape[1]):
         block = _attend_block(
@@ -174,7 +197,7 @@ def _attend_block(query_BKQE, key_BKSE, value_BKSE, mask_BTS) -> _Block:
     return _Block(query_BKQE, weights_BKQS, inverse_BKQ1, mixed_BKQE)
 
 
-def _attend_rows_backward(saved, slope_BTHE):
+def _attend_blocks_backward(saved, slope_BTHE):
     key_BKTE, value_BKTE, blocks = saved
     bounds = _bounds(slope_BTHE.shape[1])
     slopes, key_parts, value_parts = [], [], []
@@ -216,7 +239,7 @@ def _block_slopes(block: _Block, slope_BKQE, key_BKSE, value_BKSE):
     )
 
 
-attend_rows.defvjp(_attend_rows, _attend_rows_backward)
+attend_blocks.defvjp(_attend_blocks, _attend_blocks_backward)
 
 
 def _bounds(length: int) -> list[tuple[int, int]]:

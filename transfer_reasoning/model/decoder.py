@@ -21,11 +21,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
 
 from transfer_reasoning.model.attention import attend_cache, attend_rows
 from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.partition import Layout, constrain
-from transfer_reasoning.model.products import products
+from transfer_reasoning.model.products import products, spread
+from transfer_reasoning.model.remat import MIXED, PRODUCT, REMAT
 from transfer_reasoning.model.rope import rotate, rotation, rotation_of_rows
 
 Params = dict[str, Any]
@@ -54,9 +56,8 @@ class Declare:
 
 
 def _like(weight: nnx.Param, x: jax.Array) -> jax.Array:
-    """A scale or bias with the dtype and rank of the `x` it is applied to."""
-    leading = range(x.ndim - weight[...].ndim)
-    return jnp.expand_dims(weight[...], tuple(leading)).astype(x.dtype)
+    """A scale or bias with the dtype and shape of the `x` it is applied to."""
+    return spread(weight[...], x.shape, x.dtype)
 
 
 class RMSNorm(nnx.Module):
@@ -79,7 +80,9 @@ def _contract(x: jax.Array, *weights: nnx.Param, count: int = 1) -> list[jax.Arr
     arrays = tuple(weight[...] for weight in weights)
     found = products(x.reshape(*x.shape[:2], inner), arrays)
     return [
-        product.reshape(*x.shape[:2], *weight[...].shape[count:])
+        checkpoint_name(
+            product.reshape(*x.shape[:2], *weight[...].shape[count:]), PRODUCT
+        )
         for product, weight in zip(found, weights, strict=True)
     ]
 
@@ -269,7 +272,7 @@ def forward(
     *,
     config: ModelConfig,
     layout: Layout | None = None,
-    remat: bool = False,
+    remat: str = "none",
     unroll: int = 1,
     keep: Callable[[jax.Array, jax.Array, jax.Array], Any] = lambda x, k, v: None,
 ) -> Forward:
@@ -279,27 +282,32 @@ def forward(
     and `positions_BT` restarts in each. `keep(hidden_BTD, key_BKTE, value_BKTE)`
     chooses what to remember of each layer: nothing, a pooled state, or the cache of a
     prefill.
-    `remat` recomputes each layer in the backward pass and stores only its input.
+    `remat` says what the backward pass recomputes (`REMAT`).
     `unroll` layers share one iteration of the scan: faster for shallow models on CPU
     (no copies into stacked residuals), slower to compile.
     """
     structure = _structure(config)
     rows_BTD, table_VD = _look_up(params["embedding"], tokens_BT)
     rows_BTD = rows_BTD.astype(config.compute_dtype)
-    embedded_BTD = constrain(layout, rows_BTD, "batch", None, None)
+    embedded_BTD = constrain(layout, rows_BTD, "batch", "positions", None)
     angles = rotation_of_rows(config, positions_BT)
 
     def mix(query, key, value):
-        key_BKTE, value_BKTE = (x.transpose(0, 2, 1, 3) for x in (key, value))
-        mixed = attend_rows(query, key_BKTE, value_BKTE, segments_BT)
-        return mixed, (key_BKTE, value_BKTE)
+        query = constrain(layout, query, "batch", None, "mixed_heads", None)
+        key_BKTE, value_BKTE = (
+            constrain(layout, x.swapaxes(1, 2), "batch", "mixed_kv_heads", None, None)
+            for x in (key, value)
+        )
+        mixed = attend_rows(query, key_BKTE, value_BKTE, segments_BT, layout=layout)
+        mixed = constrain(layout, mixed, "batch", None, "mixed_heads", None)
+        return checkpoint_name(mixed, MIXED), (key_BKTE, value_BKTE)
 
     def layer(x_BTD, weights):
         x_BTD, memory = nnx.merge(structure.block, weights)(x_BTD, angles, mix)
-        x_BTD = constrain(layout, x_BTD, "batch", None, None)
+        x_BTD = constrain(layout, x_BTD, "batch", "positions", None)
         return x_BTD, keep(x_BTD, *memory)
 
-    body = jax.checkpoint(layer) if remat else layer
+    body = REMAT[remat](layer)
     x_BTD, kept = jax.lax.scan(body, embedded_BTD, params["layers"], unroll=unroll)
     final_norm = nnx.merge(structure.norm, params["final_norm"])
     head_VD = table_VD if config.tied_head else params["head"]

@@ -4,27 +4,42 @@ The model names what a dimension *is* ("embed", "heads"); a `Layout` says where 
 lives. Training shards the width of every weight over `fsdp` and the batch over
 `data` and `fsdp`; decoding keeps whole rows of weights on each device (one token has
 no batch to hide an all-gather behind) and splits heads, MLP and vocabulary only.
+
+Over `sequence` a row's positions are split, for rows too long for one device, and the
+weights as over `fsdp`. Positions only meet in attention: there each device has whole
+rows of some heads (DeepSpeed-Ulysses, arXiv 2309.14509), which shares the causal half
+of the work evenly where splitting positions would not.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import jax
 from jax.sharding import AbstractMesh, Mesh, NamedSharding, PartitionSpec
 
-MESH_AXES = ("data", "fsdp", "tensor")
+MESH_AXES = ("data", "fsdp", "tensor", "sequence")
 
 Axes = Sequence[str | None]
 
 TRAIN_RULES = {
     "batch": ("data", "fsdp"),
-    "embed": ("fsdp",),
+    "positions": ("sequence",),
+    "embed": ("fsdp", "sequence"),
     "vocab": ("tensor",),
     "heads": ("tensor",),
     "kv_heads": ("tensor",),
     "mlp": ("tensor",),
+    "mixed_heads": ("tensor", "sequence"),  # while positions mix
+    "mixed_kv_heads": ("tensor", "sequence"),
 }
-DECODE_RULES = TRAIN_RULES | {"embed": ()}
+DECODE_RULES = TRAIN_RULES | {
+    "batch": ("data", "fsdp", "sequence"),
+    "positions": (),
+    "embed": (),
+    "mixed_heads": ("tensor",),
+    "mixed_kv_heads": ("tensor",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +49,8 @@ class Layout:
     An abstract mesh, which has no devices, will do for asking where things would be.
 
     A dimension that its mesh axes do not divide is replicated over them: two
-    key/value heads on four `tensor` devices are kept whole on each.
+    key/value heads on four `tensor` devices are kept whole on each. An axis that the
+    mesh does not have is one of size 1.
     """
 
     mesh: Mesh | AbstractMesh
@@ -50,15 +66,20 @@ class Layout:
         """Weights sharded for sampling."""
         return cls(mesh, tuple(DECODE_RULES.items()))
 
+    @property
+    def platform(self) -> str | None:
+        """What its devices are: cpu, gpu or tpu; None for an abstract mesh."""
+        devices = self.mesh.devices.flat if isinstance(self.mesh, Mesh) else ()
+        return next((device.platform for device in devices), None)
+
     def sharding(self, axes: Axes, shape: Sequence[int]) -> NamedSharding:
         """Where an array of `shape` with these logical axes lives."""
         rules = dict(self.rules)
         spec = []
         for name, size in zip(axes, shape, strict=True):
             mesh_axes = rules.get(name, ()) if name else ()
-            devices = 1
-            for axis in mesh_axes:
-                devices *= self.mesh.shape[axis]
+            mesh_axes = tuple(axis for axis in mesh_axes if axis in self.mesh.shape)
+            devices = math.prod(self.mesh.shape[axis] for axis in mesh_axes)
             spec.append(mesh_axes if mesh_axes and size % devices == 0 else None)
         return NamedSharding(self.mesh, PartitionSpec(*spec))
 

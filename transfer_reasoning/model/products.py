@@ -6,6 +6,9 @@ two thirds of its speed; so there positions are one axis, and operands are turne
 Elsewhere the axes stay apart, because they may live on different mesh axes.
 """
 
+import functools
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -82,6 +85,30 @@ def outer(x_BTI: jax.Array, ys: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         return tuple(add(y) for y in ys)
 
     return jax.lax.platform_dependent(x_BTI, ys, cpu=plain, default=apart)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def spread(weight: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """A scale or bias cast to `dtype` and repeated over leading axes.
+
+    Its derivative is summed in the weight's own dtype: in bfloat16 a sum over positions
+    stops growing.
+    """
+    leading = range(len(shape) - weight.ndim)
+    cast = jnp.expand_dims(weight, tuple(leading)).astype(dtype)
+    return jnp.broadcast_to(cast, shape)
+
+
+def _spread_forward(weight, shape, dtype):
+    return spread(weight, shape, dtype), weight
+
+
+def _spread_backward(shape, dtype, weight, slope):
+    leading = tuple(range(len(shape) - weight.ndim))
+    return (jnp.sum(slope.astype(weight.dtype), axis=leading),)
+
+
+spread.defvjp(_spread_forward, _spread_backward)
 
 
 def alone(x: jax.Array) -> jax.Array:

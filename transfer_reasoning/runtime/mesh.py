@@ -54,3 +54,25 @@ def place(tree, sharding: NamedSharding):
         return jax.make_array_from_callback(leaf.shape, sharding, lambda i: leaf[i])
 
     return jax.tree.map(put, tree)
+
+
+def to_host(tree):
+    """Arrays copied to the memory of the hosts of their devices, shard by shard."""
+    return _moved(tree, "pinned_host")
+
+
+def to_device(tree):
+    """Arrays copied from there to their devices; what is there already stays."""
+    return _moved(tree, "device")
+
+
+def _moved(tree, memory: str):
+    there = lambda leaf: leaf.sharding.with_memory_kind(memory)
+    return jax.tree.map(
+        lambda leaf: (
+            leaf
+            if leaf.sharding.memory_kind == memory
+            else jax.device_put(leaf, there(leaf))
+        ),
+        tree,
+    )

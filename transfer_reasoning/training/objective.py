@@ -19,6 +19,7 @@ import dataclasses
 import math
 
 from transfer_reasoning.data.packing import NORMALISERS
+from transfer_reasoning.model.remat import REMAT
 from transfer_reasoning.objectives.bound import cispo, clip, sapo
 from transfer_reasoning.objectives.correction import CORRECTIONS, make_correction
 from transfer_reasoning.objectives.kl import DIVERGENCES
@@ -56,7 +57,9 @@ class Objective:
         updates_per_step: optimiser updates the rollouts of a step are split into.
         epochs: passes over the rollouts of a step.
         rows, row_length: shape of a microbatch.
-        remat: recompute layers in the backward pass.
+        remat: what the backward pass recomputes of a layer: none, dots (all but
+            products), layer (all).
+        reference_offload: keep the KL's reference in host memory while it is not read.
         unroll: layers per iteration of the layer scan.
     """
 
@@ -81,7 +84,8 @@ class Objective:
     epochs: int = 1
     rows: int = 8
     row_length: int = 128
-    remat: bool = False
+    remat: str = "none"
+    reference_offload: bool = False
     unroll: int = 1
 
     def __post_init__(self) -> None:
@@ -92,6 +96,7 @@ class Objective:
             ("bound", self.bound, BOUNDS),
             ("correction", self.correction, CORRECTIONS),
             ("normaliser", self.normaliser, NORMALISERS),
+            ("remat", self.remat, REMAT),
         ):
             if value not in options:
                 raise InputError(

@@ -17,7 +17,7 @@ from transfer_reasoning.model.head import Head, PolicyScores, policy_scores
 from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.objectives.kl import ESTIMATORS
 from transfer_reasoning.objectives.surrogate import TrainBatch
-from transfer_reasoning.runtime.mesh import place
+from transfer_reasoning.runtime.mesh import place, to_device
 from transfer_reasoning.training.objective import Objective
 from transfer_reasoning.types import Rollout, Weighted
 
@@ -97,7 +97,8 @@ class RewardKl:
         rows, length = self._shape
         items = [Weighted(rollout, 1.0) for rollout in rollouts]
         batches = pack(items, rows=rows, length=length)
+        params = to_device(self._params)
         estimates = [
-            self._estimate(self._params, place(batch, self._rows)) for batch in batches
+            self._estimate(params, place(batch, self._rows)) for batch in batches
         ]
         return unpack([np.asarray(kl_BT) for kl_BT in estimates], rollouts)

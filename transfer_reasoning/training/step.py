@@ -30,7 +30,7 @@ from transfer_reasoning.model.head import Head
 from transfer_reasoning.model.partition import Layout
 from transfer_reasoning.objectives.kl import k3
 from transfer_reasoning.objectives.surrogate import TrainBatch
-from transfer_reasoning.runtime.mesh import place
+from transfer_reasoning.runtime.mesh import place, to_device
 from transfer_reasoning.runtime.stopwatch import Stopwatch
 from transfer_reasoning.training.objective import Objective
 from transfer_reasoning.training.scoring import RowScores
@@ -48,7 +48,7 @@ class Update:
 
     Args:
         reference_params: weights of the KL reference; read only if the loss has a KL
-            term.
+            term, and copied to the devices for that long.
         watch: counts log-probabilities that the objective needs beforehand as "score".
         check: asked before each microbatch until the first update; what it raises ends
             the call, and the state it was given is whole.
@@ -172,8 +172,9 @@ class Update:
             return batches
         with self._watch.part("score"):
             if scored:
+                reference = to_device(self._reference)
                 batches = [
-                    b._replace(reference_logprob_BT=self._scores(self._reference, b))
+                    b._replace(reference_logprob_BT=self._scores(reference, b))
                     for b in batches
                 ]
             if objective.num_updates > 1:
@@ -193,7 +194,7 @@ class Update:
         """
         if self._reference is None or not self.objective.exact_kl:
             return None
-        return self._head(self._reference, batch)
+        return self._head(to_device(self._reference), batch)
 
 
 def _differentiate(params, batch: TrainBatch, reference, rows: RowScores):
