@@ -45,10 +45,10 @@ def test_qwen3_8b_is_six_times_its_weights_and_a_little():
 def test_a_forward_pass_is_a_third_of_it_as_xla_counts():
     """XLA computes masked pairs too, and counts the body of a loop once: one layer.
 
-    What it counts more, and we do not, is norms, rotations and the softmax.
+    What it counts more, and we do not, is norms, rotations, softmax and sigmoid.
     """
     config = dataclasses.replace(
-        TINY, num_layers=1, width=256, head_dim=64, mlp_width=512
+        TINY, num_layers=1, width=1024, head_dim=64, mlp_width=2048
     )
     length = 128
 

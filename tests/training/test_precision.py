@@ -11,7 +11,7 @@ import optax
 from tests.tiny import mesh_of, random_params
 from tests.training.plain import CONFIG, ITEMS, LENGTH, as_numpy
 from transfer_reasoning.model.partition import Layout
-from transfer_reasoning.training.state import init_state
+from transfer_reasoning.training.state import Optimizer, init_state
 from transfer_reasoning.training.step import Objective, Update
 
 LAYOUT = Layout.train(mesh_of(1, 1, 1))
@@ -22,7 +22,7 @@ NARROW = dataclasses.replace(CONFIG, compute_dtype="bfloat16")
 @functools.cache
 def step(config, *, rows: int, rate: float):
     """State and metrics after one update of plain SGD, whose trace is the gradient."""
-    optimizer = optax.sgd(rate, momentum=0.9)
+    optimizer = Optimizer(optax.identity(), optax.sgd(rate, momentum=0.9))
     objective = Objective(rows=rows, row_length=LENGTH)
     update = Update(config, optimizer, objective, LAYOUT)
     return update(init_state(random_params(CONFIG), config, optimizer, LAYOUT), ITEMS)
@@ -43,8 +43,9 @@ def test_gradients_of_bfloat16_are_added_up_in_float32_into_float32_masters():
     parts, _ = step(NARROW, rows=1, rate=RATE)
     assert {leaf.dtype for leaf in jax.tree.leaves(parts[:2])} == {jnp.dtype("float32")}
     one, split = gradient_of(whole), gradient_of(parts)
-    # The head rounds its table's part to bfloat16, whose half step is 4e-3.
-    bars = {"embedding": 4e-3, "final_norm": 1e-5, "layers": 1e-5}
+    # A float32 sum in another order rounds to another bfloat16 now and then: a step of
+    # 8e-3 in one of very many terms. A gradient kept in bfloat16 is 2e-3 off.
+    bars = {"embedding": 1e-4, "final_norm": 1e-4, "layers": 1e-4}
     for name, bar in bars.items():
         apart = jax.tree.map(distance, split[name], one[name])
         assert max(jax.tree.leaves(apart)) < bar, name

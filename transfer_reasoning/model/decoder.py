@@ -29,6 +29,7 @@ from transfer_reasoning.model.partition import Layout, constrain
 from transfer_reasoning.model.products import products, spread
 from transfer_reasoning.model.remat import MIXED, PRODUCT, REMAT
 from transfer_reasoning.model.rope import rotate, rotation, rotation_of_rows
+from transfer_reasoning.model.vocabulary import look_up
 
 Params = dict[str, Any]
 Cache = list[tuple[jax.Array, jax.Array]]
@@ -287,7 +288,7 @@ def forward(
     (no copies into stacked residuals), slower to compile.
     """
     structure = _structure(config)
-    rows_BTD, table_VD = _look_up(params["embedding"], tokens_BT)
+    rows_BTD, table_VD = look_up(params["embedding"], tokens_BT)
     rows_BTD = rows_BTD.astype(config.compute_dtype)
     embedded_BTD = constrain(layout, rows_BTD, "batch", "positions", None)
     angles = rotation_of_rows(config, positions_BT)
@@ -368,36 +369,3 @@ def empty_cache(config: ModelConfig, rows: int, length: int) -> Cache:
 def head_table(params: Params, config: ModelConfig) -> jax.Array:
     """The output vocabulary table [V, D]: the embedding where the head is tied."""
     return params["embedding" if config.tied_head else "head"]
-
-
-@jax.custom_vjp
-def _look_up(table_VD: jax.Array, tokens_BT: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Rows of a table by token, and the table, for a head that is tied to it.
-
-    The derivative of the rows is added to that of the head where it lies: by itself it
-    would be a second table, nearly all zeros.
-    """
-    return table_VD[tokens_BT], table_VD
-
-
-def _looked_up(table_VD, tokens_BT):
-    return _look_up(table_VD, tokens_BT), tokens_BT
-
-
-def _look_up_backward(tokens_BT, slopes):
-    rows_BTD, table_VD = slopes
-    at_once = lambda table_VD, tokens, rows: table_VD.at[tokens].add(rows)
-
-    def one_by_one(table_VD, tokens_BT, rows_BTD):
-        # XLA's CPU backend would write the whole table anew for these few rows.
-        flat = tokens_BT.reshape(-1), rows_BTD.reshape(-1, rows_BTD.shape[-1])
-        add = lambda table_VD, row: (table_VD.at[row[0]].add(row[1]), None)
-        return jax.lax.scan(add, table_VD, flat)[0]
-
-    added_VD = jax.lax.platform_dependent(
-        table_VD, tokens_BT, rows_BTD, cpu=one_by_one, default=at_once
-    )
-    return added_VD, None
-
-
-_look_up.defvjp(_looked_up, _look_up_backward)

@@ -1,4 +1,4 @@
-"""The vocabulary in chunks, so that no [B, T, V] array exists.
+"""The vocabulary: its rows by token, and in chunks, so that no [B, T, V] array exists.
 
 With V = 151,936 and 16k tokens that array alone would be 9.3 GiB in float32. Products
 accumulate, and everything after them is, in float32.
@@ -60,3 +60,36 @@ class Chunks(NamedTuple):
             return logits_BTC
         real_11C = (self.columns(index) < self.vocab)[None, None]
         return jnp.where(real_11C, logits_BTC, MASKED_SCORE)
+
+
+@jax.custom_vjp
+def look_up(table_VD: jax.Array, tokens_BT: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Rows of a table by token, and the table, for a head that is tied to it.
+
+    The derivative of the rows is added to that of the head where it lies: by itself it
+    would be a second table, nearly all zeros.
+    """
+    return table_VD[tokens_BT], table_VD
+
+
+def _looked_up(table_VD, tokens_BT):
+    return look_up(table_VD, tokens_BT), tokens_BT
+
+
+def _look_up_backward(tokens_BT, slopes):
+    rows_BTD, table_VD = slopes
+    at_once = lambda table_VD, tokens, rows: table_VD.at[tokens].add(rows)
+
+    def one_by_one(table_VD, tokens_BT, rows_BTD):
+        # XLA's CPU backend would write the whole table anew for these few rows.
+        flat = tokens_BT.reshape(-1), rows_BTD.reshape(-1, rows_BTD.shape[-1])
+        add = lambda table_VD, row: (table_VD.at[row[0]].add(row[1]), None)
+        return jax.lax.scan(add, table_VD, flat)[0]
+
+    added_VD = jax.lax.platform_dependent(
+        table_VD, tokens_BT, rows_BTD, cpu=one_by_one, default=at_once
+    )
+    return added_VD, None
+
+
+look_up.defvjp(_looked_up, _look_up_backward)
