@@ -9,6 +9,7 @@ heads take copies of theirs.
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -130,8 +131,8 @@ def _splash(query_BTHE, key_BKTE, value_BKTE, segments_BT, *, interpret):
 
     def row(query_THE, key_KTE, value_KTE, segments_T):
         segments = kernels.SegmentIds(segments_T, segments_T)
-        mixed = kernel(query_THE.swapaxes(0, 1), key_KTE, value_KTE, segments)
-        return mixed.swapaxes(0, 1)
+        mixed_HTE: Any = kernel(query_THE.swapaxes(0, 1), key_KTE, value_KTE, segments)
+        return mixed_HTE.swapaxes(0, 1)
 
     return jax.vmap(row)(query_BTHE, key_BKTE, value_BKTE, segments_BT)
 
