@@ -2,8 +2,8 @@
 
 What must hold of each: it fits, no activation has the vocabulary's size, no all-gather
 brings together more than one weight of a layer or one table, attention is a kernel.
-Minutes a program; `SCALE=gradient` (of score, gradient, apply) and `SLICE=v6e-64`
-choose some.
+Minutes a program; `SCALE=gradient` (of gradient, score, and the optimiser's clip,
+weights, moments) and `SLICE=v6e-64` choose some.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from transfer_reasoning.training.step import Objective
 pytest.importorskip("libtpu", reason="needs libtpu, which .[tpu] brings")
 
 GIB = 2**30
-PROGRAMS = os.environ.get("SCALE", "gradient,score,apply").split(",")
+PROGRAMS = os.environ.get("SCALE", "gradient,score,clip,weights,moments").split(",")
 SLICES = os.environ.get("SLICE", "v5p-64,v6e-64").split(",")
 
 
@@ -39,12 +39,13 @@ class Step(NamedTuple):
 
 STEPS = [
     Step("14B SFT", "Qwen/Qwen3-14B-Base", "v5p-64", {"fsdp": 32}, 32, 16_384, 1),
-    Step("14B RL", "Qwen/Qwen3-14B-Base", "v5p-64", {"fsdp": 32}, 32, 22_528, 16),
+    Step("14B RL", "Qwen/Qwen3-14B-Base", "v5p-64", {"fsdp": 32}, 64, 18_432, 64),
     Step(
         *("14B RL, rows split", "Qwen/Qwen3-14B-Base", "v5p-64"),
-        *({"fsdp": 8, "sequence": 4}, 8, 22_528, 16),
+        *({"fsdp": 8, "sequence": 4}, 8, 18_432, 64),
     ),
-    Step("8B RL", "Qwen/Qwen3-8B-Base", "v6e-64", {"fsdp": 64}, 64, 18_432, 16),
+    Step("8B SFT", "Qwen/Qwen3-8B-Base", "v6e-64", {"fsdp": 64}, 64, 16_384, 1),
+    Step("8B RL", "Qwen/Qwen3-8B-Base", "v6e-64", {"fsdp": 64}, 64, 18_432, 64),
 ]
 
 
@@ -75,4 +76,4 @@ def test_a_step_of_the_paper_fits_its_slice(step, program):
     assert not found.activations
     # A table of the vocabulary in bfloat16; the weights are ten times that.
     assert found.gather <= 2 * config.vocab_size * config.width
-    assert found.kernels or program == "apply"
+    assert found.kernels or program in ("clip", "weights", "moments")
