@@ -78,8 +78,8 @@ class Update:
             out_shardings=(param_shardings(config, layout), None),
         )
         self._accumulate = jax.jit(
-            lambda weights, batch, gradient, measured, reference=None: _accumulate(
-                weights, batch, (gradient, measured), reference, rows
+            lambda weights, batch, total, reference=None: _accumulate(
+                weights, batch, total, reference, rows
             ),
             donate_argnums=2,
         )
@@ -106,15 +106,15 @@ class Update:
         tallies, norms, bad = [], [], []
         check = self._check
         for microbatches in updates * self.objective.epochs:
-            gradient, measured = self._zeros()
-            before: Tally | tuple[()] = ()
+            total, before, last = self._zeros(), None, None
             for batch in microbatches:
                 jax.block_until_ready(before)
                 check()
-                before, reference = measured, self._reference_states(batch)
-                gradient, measured = self._accumulate(
-                    params, batch, gradient, measured, reference
-                )
+                reference = self._reference_states(batch)
+                total = self._accumulate(params, batch, total, reference)
+                # The total itself is donated to the next microbatch.
+                before, last = last, jnp.copy(total[1].sums["share"])
+            gradient, measured = total
             params, opt_state, norm, leaf = self._apply(params, opt_state, gradient)
             check = lambda: None
             tallies.append(measured)
