@@ -23,7 +23,7 @@ PARTS = {
     **dict.fromkeys(("benchmarks", "grading", "sandbox"), "asking"),
     "data": "data",
 }
-LIBRARY_LINES = {"library": 13_500, "asking": 5_400, "data": 1_900}
+LIBRARY_LINES = {"library": 12_500, "asking": 5_400, "data": 1_900}
 # Each longer than its budget for one reason, said here.
 LONGER = {
     "launch/rules.py": 150,  # a line for each kind of value
