@@ -124,3 +124,14 @@ def kill_tree(process: subprocess.Popen) -> None:
         except ProcessLookupError:  # it ended meanwhile
             continue
     process.communicate()
+
+
+def kill_once(process: subprocess.Popen, ready: Callable[[], object]) -> list[int]:
+    """`kill_tree` when `ready` has returned; all that it killed, none of it left."""
+    try:
+        ready()
+        family = [process.pid, *descendants(process.pid)]
+    finally:
+        kill_tree(process)
+    assert end_within(family, 10)
+    return family

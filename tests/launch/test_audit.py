@@ -16,10 +16,8 @@ from launch import audit_models, audit_plan
 from launch.audit_models import Model
 from tests.launch.commands import (
     assert_refused,
-    descendants,
-    end_within,
     environment,
-    kill_tree,
+    kill_once,
     run,
     start,
     wait_for,
@@ -142,12 +140,7 @@ def test_killed_and_resumed_it_is_the_audit_that_was_never_killed(unbroken, case
     audit = ("launch.study", *case.flags, f"--workdir={workdir}")
     process = start(*audit, **case.programs)
     first = workdir / folder_of(LLAMA) / "evaluate" / "done.json"
-    try:
-        wait_for(first.is_file, process)
-        family = [process.pid, *descendants(process.pid)]
-    finally:
-        kill_tree(process)
-    assert end_within(family, 10)
+    kill_once(process, lambda: wait_for(first.is_file, process))
     before = first.stat().st_mtime_ns
     done = run(*audit, env=environment(**case.programs))
     assert done.returncode == 0, done.stderr

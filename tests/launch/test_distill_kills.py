@@ -18,10 +18,8 @@ import pytest
 
 from tests.launch.commands import (
     ROOT,
-    descendants,
-    end_within,
     environment,
-    kill_tree,
+    kill_once,
     run,
     start,
     wait_for,
@@ -54,13 +52,12 @@ def kill_at_random(distilling: Distilling, workdir: Path, rng: random.Random) ->
     """Once more samples are there than before, and a little later."""
     process = start(*distilling.command, f"--workdir={workdir}")
     least = min(kept(workdir) + rng.randrange(1, TOTAL // 3), TOTAL - SAMPLES)
-    try:
+
+    def ready() -> None:
         wait_for(lambda: kept(workdir) >= least, process)
         time.sleep(rng.uniform(0, LATER_S))
-        family = [process.pid, *descendants(process.pid)]
-    finally:
-        kill_tree(process)
-    assert end_within(family, 10)
+
+    kill_once(process, ready)
     print(f"killed with {kept(workdir)} of {TOTAL} samples on the disk")
 
 

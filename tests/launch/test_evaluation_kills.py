@@ -14,9 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.launch.commands import (
-    descendants,
-    end_within,
-    kill_tree,
+    kill_once,
     run,
     start,
     wait_for,
@@ -81,13 +79,12 @@ def kill_and_resume(evaluation, home: Path, kills: int, seed: int) -> None:
         workdir = home / str(number)
         process = start(*evaluation[0], f"--workdir={workdir}")
         least = min(kept(workdir) + rng.randrange(1, 20), ITEMS * SAMPLES - 1)
-        try:
-            wait_for(lambda least=least, here=workdir: kept(here) >= least, process)
+
+        def ready(least=least, here=workdir, process=process) -> None:
+            wait_for(lambda: kept(here) >= least, process)
             time.sleep(rng.uniform(0, LATER_S))
-            family = [process.pid, *descendants(process.pid)]
-        finally:
-            kill_tree(process)
-        assert end_within(family, 10)
+
+        kill_once(process, ready)
         print(f"killed with {kept(workdir)} records on the disk")
         if (workdir / "records" / f"{NAME}.jsonl").is_file():
             assert_finishes_the_same(evaluation, workdir)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.launch.commands import descendants, end_within, kill_tree, run, start
+from tests.launch.commands import kill_once, run, start
 
 SCALE = os.environ.get("KILL_SCALE", "smoke")
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "1"))
@@ -70,14 +70,13 @@ def test_a_study_killed_three_times_ends_with_the_same_bits(number, unbroken, tm
     study = (*STUDY, f"--workdir={workdir}")
     for moment in sorted(rng.sample(range(TASKS - 3), KILLS)):
         process = start(*study)
-        try:
+
+        def ready(moment=moment, process=process) -> None:
             wait_for_tasks(moment, workdir, process)
             time.sleep(rng.uniform(0, LATER_S))
             assert process.poll() is None, "the study ended before it was killed"
-            family = [process.pid, *descendants(process.pid)]
-        finally:
-            kill_tree(process)
-        assert end_within(family, 10)
+
+        family = kill_once(process, ready)
         at = tasks_done(workdir)
         print(f"round {number}: killed {len(family)} processes, {at} tasks done")
     done = run(*study, timeout=LIMIT_S)

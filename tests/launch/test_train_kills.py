@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.commands import descendants, end_within, kill_tree, wait_for
+from tests.launch.commands import kill_once, wait_for
 from tests.launch.training import STEPS, Training, results
 from transfer_reasoning.runtime.manifest import MANIFEST, step_folders
 
@@ -53,14 +53,13 @@ def kill(
     at = lambda: file.read_text().strip()
     newest = max(finished(workdir), default=0)
     least = min(newest + rng.randrange(1, 4), STEPS[setting] - 2)
-    try:
+
+    def ready() -> None:
         wait_for(lambda: at() and lines(workdir) >= least, process)
         wait_for(lambda: at() == part, process)
         time.sleep(rng.uniform(0, MOMENT_S))
-        family = [process.pid, *descendants(process.pid)]
-    finally:
-        kill_tree(process)
-    assert end_within(family, 10)
+
+    kill_once(process, ready)
     steps = step_folders(workdir / "checkpoints")
     half = [f.name for f in steps if not (f / MANIFEST).is_file()]
     where = at().replace("rest", "update")
