@@ -74,6 +74,6 @@ def test_a_step_of_the_paper_fits_its_slice(step, program):
     )
     assert found.peak < topology(step.slice).hbm_bytes
     assert not found.activations
-    # At most one table of the vocabulary; the weights of 14B are 19 times that.
-    assert found.gather <= 4 * config.vocab_size * config.width
+    # A table of the vocabulary in bfloat16; the weights are ten times that.
+    assert found.gather <= 2 * config.vocab_size * config.width
     assert found.kernels or program in ("clip", "weights", "moments")

@@ -45,7 +45,7 @@ def test_gradients_of_bfloat16_are_added_up_in_float32_into_float32_masters():
     one, split = gradient_of(whole), gradient_of(parts)
     # A float32 sum in another order rounds to another bfloat16 now and then: a step of
     # 8e-3 in one of very many terms. A gradient kept in bfloat16 is 2e-3 off.
-    bars = {"embedding": 1e-4, "final_norm": 1e-4, "layers": 1e-4}
+    bars = {"embedding": 3e-5, "final_norm": 1e-5, "layers": 3e-5}
     for name, bar in bars.items():
         apart = jax.tree.map(distance, split[name], one[name])
         assert max(jax.tree.leaves(apart)) < bar, name

@@ -290,6 +290,8 @@ def forward(
     structure = _structure(config)
     rows_BTD, table_VD = look_up(params["embedding"], tokens_BT)
     rows_BTD = rows_BTD.astype(config.compute_dtype)
+    # First as the table lies, so that devices exchange parts of rows, not whole ones.
+    rows_BTD = constrain(layout, rows_BTD, None, None, "embed")
     embedded_BTD = constrain(layout, rows_BTD, "batch", "positions", None)
     angles = rotation_of_rows(config, positions_BT)
 

@@ -52,6 +52,12 @@ def policy_scores(
     return _scores(chunks, policy, reference, targets_BT)
 
 
+def _cut(chunks: Chunks, head: Head) -> jax.Array:
+    """The table in chunks, in the dtype it is multiplied in: where devices bring it
+    together, that is what travels."""
+    return chunks.cut(head.table_VD.astype(head.hidden_BTD.dtype))
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _scores(chunks: Chunks, policy: Head, reference: Head | None, targets_BT):
     return _forward(chunks, policy, reference, targets_BT)[0]
@@ -87,7 +93,7 @@ def _softmax(logits_BTC: jax.Array) -> _Softmax:
 
 def _forward(chunks, policy, reference, targets_BT):
     heads = [policy] if reference is None else [policy, reference]
-    tables = [chunks.cut(head.table_VD) for head in heads]
+    tables = [_cut(chunks, head) for head in heads]
 
     def body(_, index):
         logits = [
@@ -124,7 +130,7 @@ def _backward(chunks, saved, slopes: PolicyScores):
     p_j (log p_j - log q_j - KL)."""
     policy, reference, targets_BT, whole, kl_BT, kept = saved
     hidden_BTD, dtype = policy.hidden_BTD, policy.hidden_BTD.dtype
-    table = chunks.cut(policy.table_VD)
+    table = _cut(chunks, policy)
     last = lambda x_BT: x_BT[..., None]
 
     def logit_slopes(index):
@@ -136,7 +142,7 @@ def _backward(chunks, saved, slopes: PolicyScores):
         weight_BTC = last(-slopes.logprob_BT)
         if reference is not None:
             other_BTC = chunks.logits(
-                reference.hidden_BTD, chunks.cut(reference.table_VD), index
+                reference.hidden_BTD, _cut(chunks, reference), index
             )
             excess_BTC = logprobs_BTC - other_BTC + last(whole[1] - kl_BT)
             weight_BTC = weight_BTC + last(slopes.kl_BT) * excess_BTC
