@@ -8,13 +8,19 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from launch import device
+
 ROOT = Path(__file__).resolve().parents[2]
 STUDY = ("launch.study", "--config=configs/study.py:smoke")
 
 
 def environment(**changes: str | None) -> dict[str, str]:
-    """One CPU device, as a user has it; None takes a variable away."""
+    """One CPU device, as a user has it; None takes a variable away.
+
+    Memory is kept from the start, so that no command has to start a second time.
+    """
     plain = dict(os.environ, PYTHONPATH=str(ROOT), JAX_PLATFORMS="cpu")
+    plain |= {device.VARIABLE: device.KEEPING}
     plain.pop("XLA_FLAGS", None)
     plain |= {name: value for name, value in changes.items() if value is not None}
     return {name: v for name, v in plain.items() if changes.get(name, v) is not None}

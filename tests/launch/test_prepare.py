@@ -1,12 +1,12 @@
 """`launch.prepare` as a user gives it: once, whole, and in one line where it cannot."""
 
 import hashlib
-import json
 import time
 
 import pytest
 
 from tests.launch.commands import assert_refused, kill_tree, run, start, wait_for
+from tests.launch.training import rows_of
 from transfer_reasoning.data.prepared import open_prepared
 from transfer_reasoning.runtime.records import read_json, read_jsonl, write_jsonl
 
@@ -223,7 +223,6 @@ def test_training_on_prepared_files_is_training_on_their_rows(smoke_study, tmp_p
             "--config.optimizer.warmup_steps=0",
         )
         assert done.returncode == 0, done.stderr
-        log = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").open()]
         weights = (tmp_path / name / "model" / "model.safetensors").read_bytes()
-        results.append((weights, [row | {"seconds": 0} for row in log]))
+        results.append((weights, rows_of(tmp_path / name)))
     assert results[0] == results[1]
