@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 ACCELERATORS = ("nvidia0", "accel0", "vfio/0", "kfd")
+PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
 VARIABLE = "GLIBC_TUNABLES"
 KEEPING = ":".join(
     f"glibc.malloc.{name}={value}"
@@ -25,11 +26,15 @@ def prepare() -> None:
     """
     import jax
 
-    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        cache = Path.home() / ".cache" / "transfer_reasoning" / "xla"
-        jax.config.update("jax_compilation_cache_dir", str(cache))
+    if not os.environ.get(PROGRAMS):
+        jax.config.update("jax_compilation_cache_dir", str(programs()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_threefry_partitionable", True)
+
+
+def programs() -> Path:
+    """Where compiled programs are kept unless a variable says otherwise."""
+    return Path.home() / ".cache" / "transfer_reasoning" / "xla"
 
 
 def accelerated() -> bool:

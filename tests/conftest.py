@@ -27,6 +27,7 @@ def shared_data() -> pathlib.Path:
     return SHARED_DATA
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist's own hook reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes, a file's fixtures are made in one of them.
 

@@ -17,10 +17,11 @@ STUDY = ("launch.study", "--config=configs/study.py:smoke")
 def environment(**changes: str | None) -> dict[str, str]:
     """One CPU device, as a user has it; None takes a variable away.
 
-    Memory is kept from the start, so that no command has to start a second time.
+    Memory is kept from the start, so that no command has to start a second time;
+    compiled programs are kept in one place, a study's too.
     """
     plain = dict(os.environ, PYTHONPATH=str(ROOT), JAX_PLATFORMS="cpu")
-    plain |= {device.VARIABLE: device.KEEPING}
+    plain |= {device.VARIABLE: device.KEEPING, device.PROGRAMS: str(device.programs())}
     plain.pop("XLA_FLAGS", None)
     plain |= {name: value for name, value in changes.items() if value is not None}
     return {name: v for name, v in plain.items() if changes.get(name, v) is not None}

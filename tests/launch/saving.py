@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.launch.commands import environment, run
+from tests.launch.commands import run
 from transfer_reasoning.runtime.manifest import MANIFEST, step_folders, verify
 from transfer_reasoning.runtime.metrics import MEASURED
 
@@ -27,12 +27,8 @@ class Runs(NamedTuple):
             "--config.checkpoint.every_steps=1",
         )
 
-    @property
-    def compiled(self) -> dict[str, str]:
-        return {"JAX_COMPILATION_CACHE_DIR": str(self.home / "xla")}
-
     def finish(self, workdir: Path) -> str:
-        done = run(*self.train(workdir), env=environment(**self.compiled))
+        done = run(*self.train(workdir))
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -40,11 +40,10 @@ TABLES = {"5_transferability", "6_pca", "9_math", "10_other", "11_non"}
 
 
 class Case(NamedTuple):
-    """What the commands are given: flags, where the folders are, compiled programs."""
+    """What the commands are given: flags, where the folders are."""
 
     flags: list[str]
     folders: Path
-    programs: dict[str, str]
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +67,7 @@ def case(tmp_path_factory) -> Case:
         **{"probe.texts": 4, "probe.max_tokens": 128, "probe.rows": 4},
     }
     flags = [f"--config.{key}={value}" for key, value in given.items()]
-    programs = {
-        "JAX_COMPILATION_CACHE_DIR": str(home / "programs"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-    return Case(["--config=configs/audit.py", *flags], home, programs)
+    return Case(["--config=configs/audit.py", *flags], home)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +75,7 @@ def unbroken(case):
     """(workdir, finished command) of an audit that nothing befell."""
     workdir = case.folders / "unbroken"
     audit = ("launch.study", *case.flags, f"--workdir={workdir}")
-    return workdir, run(*audit, env=environment(**case.programs))
+    return workdir, run(*audit)
 
 
 def folder_of(name: str) -> str:
@@ -138,11 +133,11 @@ def test_tables_figure_and_page_come_out(unbroken):
 def test_killed_and_resumed_it_is_the_audit_that_was_never_killed(unbroken, case):
     workdir = case.folders / "killed"
     audit = ("launch.study", *case.flags, f"--workdir={workdir}")
-    process = start(*audit, **case.programs)
+    process = start(*audit)
     first = workdir / folder_of(LLAMA) / "evaluate" / "done.json"
     kill_once(process, lambda: wait_for(first.is_file, process))
     before = first.stat().st_mtime_ns
-    done = run(*audit, env=environment(**case.programs))
+    done = run(*audit)
     assert done.returncode == 0, done.stderr
     assert first.stat().st_mtime_ns == before
     assert plain(workdir) == plain(unbroken[0])

@@ -118,7 +118,7 @@ def start_as_anyone(runs: Runs, workdir: Path) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(**runs.compiled),
+        env=environment(),
     )
 
 

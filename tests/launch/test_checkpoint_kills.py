@@ -47,7 +47,7 @@ def test_a_run_killed_in_its_saves_ends_with_the_same_bits(runs, tmp_path):
     kills: list[str] = []
     while sum(map(bool, kills)) < KILLS:
         before = finished(checkpoints)
-        process = start(*runs.train(tmp_path), **runs.compiled)
+        process = start(*runs.train(tmp_path))
         try:
             kills.append(kill_in_a_save(process, checkpoints, rng))
         finally:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -150,7 +151,9 @@ def test_two_processes_do_not_share_a_workdir(model, problems, tmp_path):
     first = start(*command)
     try:
         wait_for(lambda: (tmp_path / "w" / "config.json").is_file(), first)
+        first.send_signal(signal.SIGSTOP)  # or it may be done before the other starts
         assert_refused(run(*command), f"in use by process {first.pid}")
+        first.send_signal(signal.SIGCONT)
         assert first.wait(120) == 0
     finally:
         first.kill()

@@ -40,7 +40,7 @@ def interrupt(process: subprocess.Popen) -> subprocess.CompletedProcess:
 
 @pytest.fixture
 def train(smoke_study, tmp_path):
-    """A training command that checkpoints often, its programs compiled before."""
+    """A training command that checkpoints often."""
     suite = smoke_study.workdir / "seed_0" / "suite"
     return (
         *(*TRAIN, f"--workdir={tmp_path / 'w'}"),
@@ -49,19 +49,15 @@ def train(smoke_study, tmp_path):
     )
 
 
-def compiled(smoke_study) -> dict[str, str]:
-    return {"JAX_COMPILATION_CACHE_DIR": str(smoke_study.workdir / ".xla")}
-
-
 def test_ctrl_c_in_a_stage_keeps_its_checkpoints_and_a_rerun_goes_on(
     smoke_study, train, tmp_path
 ):
     options = ("--config.optimizer.num_steps=60", "--config.checkpoint.every_steps=3")
-    process = start(*train, *options, **compiled(smoke_study))
+    process = start(*train, *options)
     saved = lambda: list((tmp_path / "w" / "checkpoints").glob("*/manifest.json"))
     wait_for(saved, process)
     assert_refused(interrupt(process), "interrupted", "goes on", code=130)
-    again = run(*train, *options, env=environment(**compiled(smoke_study)))
+    again = run(*train, *options)
     assert again.returncode == 0, again.stderr
     step = re.search(r"going on from step (\d+)", again.stdout)
     assert int(step[1]) >= 3
@@ -71,7 +67,7 @@ def test_ctrl_c_in_a_stage_keeps_its_checkpoints_and_a_rerun_goes_on(
 
 def test_ctrl_c_in_a_study_ends_every_child_and_a_rerun_goes_on(smoke_study, tmp_path):
     study = (*STUDY, f"--workdir={tmp_path / 'w'}")
-    process = start(*study, **compiled(smoke_study))
+    process = start(*study)
     try:
         done = tmp_path / "w" / "seed_0" / "suite" / "done.json"
         wait_for(done.is_file, process)
@@ -80,7 +76,7 @@ def test_ctrl_c_in_a_study_ends_every_child_and_a_rerun_goes_on(smoke_study, tmp
         assert_refused(interrupt(process), "interrupted", "goes on", code=130)
         assert end_within(children, 10)
         mark = done.stat().st_mtime_ns
-        process = start(*study, **compiled(smoke_study))
+        process = start(*study)
         assert "1 of 23 tasks were done before" in process.stdout.readline()
         # A second command meanwhile is kept out, and harms neither.
         assert_refused(run(*study), f"in use by process {process.pid}")
@@ -102,10 +98,9 @@ def test_a_full_disk_in_a_stage_is_told_and_a_rerun_goes_on(tmp_path):
 def test_a_full_disk_in_a_checkpoint_is_told_and_a_rerun_goes_on(
     smoke_study, train, tmp_path
 ):
-    options = {"env": environment(**compiled(smoke_study))}
-    full = run(*train, **options, max_file_kib=2_000)
+    full = run(*train, max_file_kib=2_000)
     assert_refused(full, "File too large", "checkpoints/000010", "same command")
-    again = run(*train, **options)
+    again = run(*train)
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "w" / "model" / "model.safetensors").is_file()
 
@@ -114,7 +109,7 @@ def test_a_damaged_checkpoint_is_told_and_a_rerun_ends_with_the_same_bits(
     smoke_study, train, tmp_path
 ):
     options = ("--config.optimizer.num_steps=6", "--config.checkpoint.every_steps=2")
-    again = lambda: run(*train, *options, env=environment(**compiled(smoke_study)))
+    again = lambda: run(*train, *options)
     workdir = tmp_path / "w"
     assert again().returncode == 0
     weights = (workdir / "model" / "model.safetensors").read_bytes()
@@ -180,7 +175,7 @@ def test_bars_fit_every_terminal(name, smoke_study, tmp_path):
     texts = tmp_path / "texts.jsonl"
     texts.write_text('{"text": "1 + 1"}\n')
     model = smoke_study.workdir / "seed_0/base/train/model"
-    variables = TERMINALS[name] | compiled(smoke_study)
+    variables = TERMINALS[name]
     files = (f"--input={texts}", f"--output={tmp_path / 'out.jsonl'}")
     shown = on_terminal("launch.score", f"--model={model}", *files, **variables)
     assert "Traceback" not in shown

@@ -2,14 +2,12 @@
 
 import dataclasses
 import json
-import os
-import pathlib
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+from tests.launch.commands import run
 from tests.reference import decoder_numpy
 from tests.tiny import TINY, VARIANTS, random_params
 from transfer_reasoning.model.convert import save_folder
@@ -17,7 +15,6 @@ from transfer_reasoning.runtime.records import read_json, read_jsonl, write_json
 from transfer_reasoning.small_suite.tokenizer import train_tokenizer
 from transfer_reasoning.text import Text, copy_tokenizer
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 QWEN = dataclasses.replace(
     TINY, vocab_size=151_936, num_layers=2, width=16, mlp_width=32, max_positions=1024
 )
@@ -29,24 +26,10 @@ PROMPTS = [
 MAX_TOKENS = 12
 
 
-@pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    """Runs a stage as its own process, on one device, with one cache of programs."""
-    cache = str(tmp_path_factory.mktemp("programs"))
-    settings = {"JAX_COMPILATION_CACHE_DIR": cache, "XLA_FLAGS": ""}
-
-    def run(stage: str, **flags) -> subprocess.CompletedProcess:
-        arguments = [f"--{name}={value}" for name, value in flags.items()]
-        return subprocess.run(
-            [sys.executable, "-m", f"launch.{stage}", *arguments],
-            cwd=ROOT,
-            env=os.environ | settings,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
-    return run
+def command(stage: str, **flags) -> subprocess.CompletedProcess:
+    """A stage as its own process, on one device."""
+    arguments = (f"--{name}={value}" for name, value in flags.items())
+    return run(f"launch.{stage}", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +46,7 @@ def model(tmp_path_factory, shared_data, params):
 
 
 @pytest.fixture(scope="module")
-def sampled(tmp_path_factory, command, model):
+def sampled(tmp_path_factory, model):
     """(the file of samples, the flags that made it)."""
     folder = tmp_path_factory.mktemp("sampled")
     write_jsonl(folder / "in.jsonl", PROMPTS)
@@ -109,16 +92,14 @@ def test_samples_are_rows_of_the_prompts_with_what_was_drawn(sampled, model):
     assert len({tuple(row["tokens"]) for row in rows}) == 6
 
 
-def test_the_same_command_again_writes_the_same_bytes(sampled, command):
+def test_the_same_command_again_writes_the_same_bytes(sampled):
     file, flags = sampled
     before = file.read_bytes()
     assert command("sample", **flags).returncode == 0
     assert file.read_bytes() == before
 
 
-def test_scores_are_the_samplers_and_those_of_float64(
-    sampled, command, model, params, tmp_path
-):
+def test_scores_are_the_samplers_and_those_of_float64(sampled, model, params, tmp_path):
     text, samples = Text(model), read_jsonl(sampled[0])
     starts = [len(prompt_of(row, text)) for row in samples]
     rows = [{"tokens": prompt_of(row, text) + row["tokens"]} for row in samples]
@@ -141,7 +122,7 @@ def test_scores_are_the_samplers_and_those_of_float64(
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3_untied"])
-def test_other_families_are_scored_exactly(command, tmp_path, name):
+def test_other_families_are_scored_exactly(tmp_path, name):
     config = dataclasses.replace(VARIANTS[name], vocab_size=700)
     params = random_params(config, seed=2)
     save_folder(tmp_path, params, config)
@@ -211,7 +192,7 @@ def expect_error(done, *parts):
     ("stage", "given"), [("sample", "prompts"), ("score", "input")], ids=str
 )
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_file_is_named_with_its_line(command, tmp_path, stage, given, name):
+def test_a_broken_file_is_named_with_its_line(tmp_path, stage, given, name):
     content, message = BROKEN[name]
     file = tmp_path / "in.jsonl"
     file.write_text(content)
@@ -234,7 +215,7 @@ def test_an_unknown_model_and_ids_beyond_the_vocabulary_are_named(
     )
 
 
-def test_a_prompt_that_leaves_no_room_is_named(command, model, tmp_path):
+def test_a_prompt_that_leaves_no_room_is_named(model, tmp_path):
     file = tmp_path / "in.jsonl"
     write_jsonl(file, [{"prompt": "x"}, {"prompt_tokens": [1] * 1000}])
     flags = {"model": model, "prompts": file, "output": tmp_path / "out.jsonl"}

@@ -104,6 +104,18 @@ def test_a_run_learns_and_says_which_rollouts_it_used(training):
     assert max(row["grad_norm"] for row in rows) > 1e-2
 
 
+def test_a_finished_run_does_nothing_when_started_again(training):
+    workdir = training.unbroken("sft")
+
+    def contents() -> dict[Path, bytes]:
+        files = (f for f in workdir.rglob("*") if f.is_file() and f.name != ".lock")
+        return {file: file.read_bytes() for file in files}
+
+    before = contents()
+    assert "already done" in training.finish("sft", workdir)
+    assert contents() == before
+
+
 @pytest.mark.campaign
 @pytest.mark.parametrize("setting", PARTS)
 def test_training_killed_many_times_ends_with_the_same_bits(

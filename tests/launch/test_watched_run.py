@@ -9,7 +9,6 @@ from configs import common
 from launch import exam
 from tests.launch.commands import (
     assert_refused,
-    environment,
     kill_tree,
     run,
     start,
@@ -30,7 +29,6 @@ class Trained:
 
     def __init__(self, study: Path, home: Path):
         self.home, suite = home, study / "seed_0" / "suite"
-        self.compiled = {"JAX_COMPILATION_CACHE_DIR": str(study / ".xla")}
         self.data_dir = suite / "questions" / "small_suite" / "1.0.0"
         self.command = (
             *("launch.train", "--config=configs/ablation/on_policy_rl.py:smoke"),
@@ -55,7 +53,6 @@ class Trained:
             *self.command,
             *options,
             f"--workdir={workdir}",
-            env=environment(**self.compiled),
         )
         assert done.returncode == 0, done.stderr
         (workdir / "said.txt").write_text(done.stdout)
@@ -125,7 +122,6 @@ def test_the_best_model_asked_by_the_command_gives_the_same_records(unbroken, tr
         f"--config.data_dir={trained.data_dir}",
         *("--config.protocol=paper", "--config.samples=3"),
         f"--workdir={trained.home / 'asked'}",
-        env=environment(**trained.compiled),
     )
     assert done.returncode == 0, done.stderr
     folder = unbroken / "eval" / f"step_{best['step']:06d}"
@@ -153,7 +149,7 @@ def test_a_run_killed_in_two_evaluations_ends_with_the_same_bytes(unbroken, trai
     workdir = trained.home / "killed"
     command = (*trained.command, *trained.exam, f"--workdir={workdir}")
     for step in (0, 2):
-        process = start(*command, **trained.compiled)
+        process = start(*command)
         folder = workdir / "eval" / f"step_{step:06d}"
         try:
             wait_for(lambda folder=folder: list(folder.glob("*/*partial*")), process)
@@ -188,9 +184,6 @@ def test_numbers_that_stay_bad_end_the_command_in_a_line(smoke_study, tmp_path):
         "--config.optimizer.warmup_steps=0",
         "--config.checkpoint.every_steps=1",
         f"--workdir={tmp_path / 'w'}",
-        env=environment(
-            JAX_COMPILATION_CACHE_DIR=str(smoke_study.workdir / ".xla"),
-        ),
     )
     last = tmp_path / "w" / "checkpoints" / "000003"
     assert_refused(done, "not finite for 3 steps in a row up to step 4", str(last))
@@ -205,8 +198,7 @@ def test_rewards_that_cannot_be_computed_end_the_command_in_a_line(trained, tmp_
     """No answer is graded within a time that is no time."""
     workdir = tmp_path / "w"
     options = (f"--workdir={workdir}", "--config.grader.limit_s=1e-6")
-    env = environment(**trained.compiled)
-    done = run(*trained.command, *options, env=env)
+    done = run(*trained.command, *options)
     (row,) = rows_of(workdir)
     (reason, count), *_ = row["ungraded_reasons"].items()
     assert 16 * row["ungraded"] == sum(row["ungraded_reasons"].values()) > 8

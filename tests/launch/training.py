@@ -58,7 +58,7 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 class Training(NamedTuple):
-    """Commands on a small model and data; compiled programs are shared."""
+    """Commands on a small model and data."""
 
     home: Path
     model: Path
@@ -75,19 +75,15 @@ class Training(NamedTuple):
             f"--workdir={workdir}",
         )
 
-    @property
-    def compiled(self) -> dict[str, str]:
-        return {"JAX_COMPILATION_CACHE_DIR": str(self.home / "xla")}
-
     def start(self, setting: str, workdir: Path, *options: str) -> subprocess.Popen:
-        return start(*self.arguments(setting, workdir, *options), **self.compiled)
+        return start(*self.arguments(setting, workdir, *options))
 
     def start_telling(self, setting: str, workdir: Path, file: Path):
         words = [sys.executable, "-c", TELLING, str(file)]
         return subprocess.Popen(
             [*words, *self.arguments(setting, workdir)],
             cwd=ROOT,
-            env=environment(**self.compiled),
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -110,14 +106,13 @@ class Training(NamedTuple):
             start(
                 *(*words, *(several(number) if count > 1 else ())),
                 XLA_FLAGS=flag,
-                **self.compiled,
             )
             for number in range(count)
         ]
 
     def finish(self, setting: str, workdir: Path, *options: str) -> str:
         words = self.arguments(setting, workdir, *options)
-        done = run(*words, env=environment(**self.compiled))
+        done = run(*words)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
