@@ -141,7 +141,7 @@ def test_other_families_are_scored_exactly(tmp_path, name):
 
 
 def test_math500_on_a_random_model_is_recorded_and_done_once(
-    command, model, shared_data, tmp_path
+    model, shared_data, tmp_path
 ):
     flags = {
         "config": "configs/evaluate.py", "workdir": tmp_path,
@@ -201,9 +201,7 @@ def test_a_broken_file_is_named_with_its_line(tmp_path, stage, given, name):
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def test_an_unknown_model_and_ids_beyond_the_vocabulary_are_named(
-    command, model, tmp_path
-):
+def test_an_unknown_model_and_ids_beyond_the_vocabulary_are_named(model, tmp_path):
     file = tmp_path / "in.jsonl"
     write_jsonl(file, [{"prompt": "x", "text": "x y"}, {"tokens": [1, 151_936]}])
     flags = {"input": file, "output": tmp_path / "out.jsonl"}
