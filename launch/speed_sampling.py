@@ -72,7 +72,7 @@ class Ending:
         self.update = sampler.update
 
     def generate(
-        self, requests: Sequence[Request], sampling: Sampling
+        self, requests: Sequence[Request], sampling: Sampling, **options: Any
     ) -> list[Completion]:
         """Completions as the sampler's, the requests' budgets lowered."""
         lengths = self._lengths(requests[0].address[0])
@@ -81,7 +81,7 @@ class Ending:
             for request, length in zip(requests, lengths, strict=True)
         ]
         room = max(len(r.prompt) + r.max_tokens for r in requests)
-        return self._sampler.generate(ended, sampling, room=room)
+        return self._sampler.generate(ended, sampling, room=room, **options)
 
 
 def generating(config: ModelConfig, batch: int, *, sample: bool) -> Callable:

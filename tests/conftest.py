@@ -12,10 +12,12 @@ import pathlib
 
 import jax
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
 
+LAUNCH = "tests/launch/"
 SHARED_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -27,13 +29,15 @@ def shared_data() -> pathlib.Path:
     return SHARED_DATA
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist's own hook reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes, a file's fixtures are made in one of them.
+class ByFixtures(LoadScopeScheduling):
+    """A file's tests go to one process, so that its fixtures are made once; so do all
+    tests of the commands, which share a study."""
 
-    The tests of the commands share a study, so they go to one process together.
-    """
-    for item in items:
-        folder = item.path.parent.name
-        group = folder if folder == "launch" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(nodeid).partition("::")[0]
+        return LAUNCH if file.startswith(LAUNCH) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> ByFixtures:
+    return ByFixtures(config, log)

@@ -9,7 +9,8 @@ import pytest
 from jax._src.cudnn import fused_attention_stablehlo
 
 from tests.tiny import mesh_of
-from transfer_reasoning.model.attention import attend_blocks
+from transfer_reasoning.model.attention import WINDOWS, attend_cache, cache_columns
+from transfer_reasoning.model.block_attention import attend_blocks
 from transfer_reasoning.model.fused_attention import cudnn, cudnn_takes, splash
 from transfer_reasoning.model.partition import Layout
 
@@ -33,11 +34,12 @@ def plain(operands):
     return outputs_and_slopes(attend_blocks, operands)
 
 
-def outputs_and_slopes(attend, operands):
+def outputs_and_slopes(attend, operands, segments_BT=SEGMENTS):
     """Of queries, keys and values: the outputs, and derivatives of a random sum."""
 
     def run(*operands):
-        mixed, pull = jax.vjp(lambda *x: attend(*x, jnp.asarray(SEGMENTS)), *operands)
+        seen_BT = jnp.asarray(segments_BT)
+        mixed, pull = jax.vjp(lambda *x: attend(*x, seen_BT), *operands)
         slope = jax.random.normal(jax.random.key(1), mixed.shape)
         return mixed, *pull(slope.astype(mixed.dtype))
 
@@ -71,6 +73,54 @@ def test_a_kernel_equals_plain_xla_with_segments_and_padding(attend, operands, p
     for mine, theirs in zip(ours, plain, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
     assert (np.asarray(ours[0])[SEGMENTS == 0] == 0).all()
+
+
+NARROW = functools.partial(attend_blocks, narrow=True)
+OF_40 = np.broadcast_to(1 + np.arange(LENGTH) // 40, (ROWS, LENGTH))
+PACKED = {
+    "as above": SEGMENTS,
+    "short": OF_40,
+    "one is long": np.where(np.arange(ROWS)[:, None] == 2, 1, OF_40),
+    "one grows long": np.minimum(OF_40, 3),
+    "gaps": np.where(np.arange(LENGTH) % 90 < 30, 0, OF_40),
+    "nothing": np.zeros_like(SEGMENTS),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_looking_back_as_far_as_sequences_reach_is_looking_back_all_the_way(
+    operands, name
+):
+    narrow = outputs_and_slopes(NARROW, operands, PACKED[name])
+    wide = outputs_and_slopes(attend_blocks, operands, PACKED[name])
+    for ours, theirs in zip(narrow, wide, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-6)
+
+
+def test_a_block_does_not_read_what_none_of_its_sequences_has(operands):
+    """Zero times what is no number would be no number."""
+    query, key, value = operands
+    spoilt = value.at[:, :, :40].set(jnp.nan)
+    read = ~np.isfinite(np.asarray(NARROW(query, key, spoilt, OF_40))).all((0, 2, 3))
+    assert read[:40].all()
+    assert not read[128:].any()
+
+
+@pytest.mark.parametrize("longest", [1, 100, 128, 129, 256, 300, 576])
+def test_bits_do_not_depend_on_how_much_of_a_cache_is_read(longest):
+    """Nor on what lies beyond: it would spoil every bit that read it."""
+    rng = np.random.default_rng(longest)
+    draw = lambda *shape: rng.normal(size=shape).astype(np.float32)
+    query, key, value = draw(8, 4, 16), draw(8, 2, 16, 576), draw(8, 2, 576, 16)
+    length = np.minimum(longest, 1 + 40 * np.arange(8)).astype(np.int32)
+    length[3] = longest
+    read = WINDOWS[sum(longest > width for width in WINDOWS)]
+    key[..., read:], value[:, :, read:] = np.nan, np.nan
+    some = jax.jit(attend_cache)(query, key, value, length)
+    few = cache_columns(longest, 16)
+    least = jax.jit(attend_cache)(query, key[..., :few], value[:, :, :few], length)
+    np.testing.assert_array_equal(some, least)
+    assert np.isfinite(some).all()
 
 
 def test_on_a_gpu_cudnn_is_called(monkeypatch):

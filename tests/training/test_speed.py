@@ -10,6 +10,7 @@ that have compiled and warmed up and take turns, a step each; the ratio of a rou
 that of two neighbouring steps. A peer that is not there is skipped.
 """
 
+import dataclasses
 import json
 import os
 import statistics
@@ -19,9 +20,12 @@ from pathlib import Path
 import pytest
 
 from launch import speed_definition as definition
+from launch.speed_sampling import reinforcement
 from tests.launch.commands import run
 from tests.speed import scaling
 from tests.speed.sides import BENCH, Contest, compete, ratios, table
+from tests.tiny import TINY
+from transfer_reasoning.training.objective import Objective
 
 SCRIPTS = Path(__file__).parents[1] / "speed"
 PEERS = {"transformers": "PEER_TORCH", "TRL": "PEER_TORCH", "Tunix": "PEER_TUNIX"}
@@ -107,6 +111,21 @@ def test_text_of_prompts_is_a_token_a_byte():
     assert definition.decode(definition.encode(text)) == text
     assert definition.encode("!") == (2,)
     assert definition.reward("ab=-") == 0.5
+
+
+def test_responses_of_a_step_end_at_their_budgets_and_are_trained_on():
+    config = dataclasses.replace(TINY, vocab_size=300, num_layers=1)
+    sizes = definition.Sizes(prompts=2, group=2, prompt_tokens=6, new_tokens=20)
+    lengths = [5, 1, 20, 9]
+    objective = Objective(rows=2, row_length=26)
+    options = {"slots": 2, "budgets": lambda step: lengths[step:] + lengths[:step]}
+    step = reinforcement(config, sizes, objective, **options)
+    for number in range(2):
+        step()
+        rollouts = [rollout for group in step.groups for rollout in group]
+        drawn = [len(rollout.response) for rollout in rollouts]
+        assert drawn == options["budgets"](number)
+        assert step.metrics["grad_norm"] > 0
 
 
 def test_a_shape_that_is_none_is_refused():

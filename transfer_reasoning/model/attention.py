@@ -1,25 +1,22 @@
 """Masked grouped-query attention: of a decoding step, and of rows of packed sequences.
 
 A cache holds keys as [B, K, E, S] and values as [B, K, S, E]: a decoding step adds up
-contiguous rows of both. Scores and softmax are float32. In this file Q counts the R
-query heads of a key/value head times the positions of a block.
+contiguous rows of both. Scores and softmax are float32.
 """
 
-import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from transfer_reasoning.model.block_attention import MASKED_SCORE, attend_blocks
 from transfer_reasoning.model.fused_attention import cudnn, cudnn_takes, splash
 from transfer_reasoning.model.partition import Layout
-from transfer_reasoning.model.products import alone
+from transfer_reasoning.model.windows import window, within
 from transfer_reasoning.shapes import bucket
 
-# Finite, so that a query with nothing to attend to (padding) is no NaN; it gets zeros.
-MASKED_SCORE = -1e30
-BLOCK, MOST_BLOCKS = 64, 16
+# Columns of a cache that are read where no row has more; powers of two, as pieces are.
+WINDOWS = tuple(2**n for n in range(7, 17))
 # So many numbers of a head's cache are added up in one order by XLA's CPU backend.
 UNSPLIT = 32_768
 
@@ -38,11 +35,36 @@ def attend_cache(
 ) -> jax.Array:
     """One query a row against the first `length_B` columns of its cache, [B, H, E].
 
-    A cache has `cache_columns` columns. Softmax and sums are written out so that a
-    longer one changes no bit. XLA's CPU backend rounds a sum by the length of what it
-    sums, and the exponential and the scaling by whether the array is large enough for
-    another library to fuse them with the maximum; a product with ones, scaling after
-    the maximum and masking before the exponential keep all three out of its reach.
+    A cache has `cache_columns` columns. On a CPU those beyond the longest row are not
+    read.
+    """
+    return jax.lax.platform_dependent(
+        query_BHE,
+        key_BKES,
+        value_BKSE,
+        length_B,
+        cpu=_attend_filled,
+        default=_attend_columns,
+    )
+
+
+def _attend_filled(query_BHE, key_BKES, value_BKSE, length_B):
+    columns = key_BKES.shape[3]
+    widths = [width for width in WINDOWS if width < columns]
+    attend = lambda width, query_BHE, key_BKES, value_BKSE: _attend_columns(
+        query_BHE, key_BKES[..., :width], value_BKSE[:, :, :width], length_B
+    )
+    number = window(jnp.max(length_B), [*widths, columns])
+    return within(number, [*widths, columns], attend, query_BHE, key_BKES, value_BKSE)
+
+
+def _attend_columns(query_BHE, key_BKES, value_BKSE, length_B):
+    """Softmax and sums are written out so that a longer cache changes no bit.
+
+    XLA's CPU backend rounds a sum by the length of what it sums, and the exponential
+    and the scaling by whether the array is large enough for another library to fuse
+    them with the maximum; a product with ones, scaling after the maximum and masking
+    before the exponential keep all three out of its reach.
     """
     batch, heads, size = query_BHE.shape
     kv_heads, columns = key_BKES.shape[1], key_BKES.shape[3]
@@ -76,7 +98,9 @@ def _few(spec: str, few: jax.Array, many: jax.Array, *, on_cpu: Callable) -> jax
     when told to make a product; but the order it adds in hangs on the cache's size, so
     there it is read in pieces of one size.
     """
-    product = lambda few, many: _product(spec, few, many)
+    product = lambda few, many: jnp.einsum(
+        spec, few, many, preferred_element_type=jnp.float32
+    )
     return jax.lax.platform_dependent(few, many, cpu=on_cpu, default=product)
 
 
@@ -137,138 +161,4 @@ def attend_rows(
         return splash(*operands, layout=layout)
     if layout and platform == "gpu" and cudnn_takes(query_BTHE):
         return cudnn(*operands, layout=layout)
-    return attend_blocks(*operands)
-
-
-@jax.custom_vjp
-def attend_blocks(
-    query_BTHE: jax.Array,
-    key_BKTE: jax.Array,
-    value_BKTE: jax.Array,
-    segments_BT: jax.Array,
-) -> jax.Array:
-    """`attend_rows` in plain XLA, which runs everywhere: what the kernels must equal.
-
-    Queries go block by block against the keys up to the block's end, so the masked half
-    of the scores is mostly not computed. The derivatives are written out: they pass
-    over the scores half as often as XLA's.
-    """
-    return _attend_blocks(query_BTHE, key_BKTE, value_BKTE, segments_BT)[0]
-
-
-class _Block(NamedTuple):
-    """What the backward pass needs of a block of queries."""
-
-    query_BKQE: jax.Array
-    weights_BKQS: jax.Array  # not divided by their sum
-    inverse_BKQ1: jax.Array  # of that sum
-    mixed_BKQE: jax.Array  # float32
-
-
-def _attend_blocks(query_BTHE, key_BKTE, value_BKTE, segments_BT):
-    blocks, mixed = [], []
-    for start, stop in _bounds(query_BTHE.shape[1]):
-        block = _attend_block(
-            _fold(query_BTHE[:, start:stop], key_BKTE.shape[1]),
-            key_BKTE[:, :, :stop],
-            value_BKTE[:, :, :stop],
-            _causal_mask(segments_BT, start, stop),
-        )
-        blocks.append(block)
-        mixed.append(_unfold(block.mixed_BKQE, stop - start).astype(query_BTHE.dtype))
-    return jnp.concatenate(mixed, axis=1), (key_BKTE, value_BKTE, blocks)
-
-
-def _attend_block(query_BKQE, key_BKSE, value_BKSE, mask_BTS) -> _Block:
-    mask_BKQS = jnp.tile(
-        mask_BTS[:, None], (1, 1, query_BKQE.shape[2] // mask_BTS.shape[1], 1)
-    )
-    scores_BKQS = _product("BKQE,BKSE->BKQS", query_BKQE, key_BKSE)
-    scores_BKQS = jnp.where(mask_BKQS, scores_BKQS, MASKED_SCORE)
-    top_BKQ1 = jnp.max(scores_BKQS, -1, keepdims=True)
-    scale = query_BKQE.shape[-1] ** -0.5
-    weights_BKQS = jnp.exp((scores_BKQS - top_BKQ1) * scale)
-    weights_BKQS = jnp.where(mask_BKQS, weights_BKQS, 0.0)
-    total_BKQ1 = jnp.sum(weights_BKQS, -1, keepdims=True)
-    inverse_BKQ1 = 1.0 / jnp.where(total_BKQ1 > 0, total_BKQ1, 1.0)
-    weights_BKQS = weights_BKQS.astype(value_BKSE.dtype)
-    # Divided after the product with the values, which are narrower than the scores.
-    mixed_BKQE = _product("BKQS,BKSE->BKQE", weights_BKQS, value_BKSE) * inverse_BKQ1
-    return _Block(query_BKQE, weights_BKQS, inverse_BKQ1, mixed_BKQE)
-
-
-def _attend_blocks_backward(saved, slope_BTHE):
-    key_BKTE, value_BKTE, blocks = saved
-    bounds = _bounds(slope_BTHE.shape[1])
-    slopes, key_parts, value_parts = [], [], []
-    for (start, stop), block in zip(bounds, blocks, strict=True):
-        query_part, *parts = _block_slopes(
-            block,
-            _fold(slope_BTHE[:, start:stop], key_BKTE.shape[1]),
-            key_BKTE[:, :, :stop],
-            value_BKTE[:, :, :stop],
-        )
-        slopes.append(_unfold(query_part, stop - start).astype(slope_BTHE.dtype))
-        beyond = ((0, 0), (0, 0), (0, slope_BTHE.shape[1] - stop), (0, 0))
-        key_part, value_part = (jnp.pad(part, beyond) for part in parts)
-        key_parts.append(key_part)
-        value_parts.append(value_part)
-    return (
-        jnp.concatenate(slopes, axis=1),
-        sum(key_parts[1:], key_parts[0]).astype(key_BKTE.dtype),
-        sum(value_parts[1:], value_parts[0]).astype(value_BKTE.dtype),
-        None,
-    )
-
-
-def _block_slopes(block: _Block, slope_BKQE, key_BKSE, value_BKSE):
-    """Derivatives by a block's queries, and its part of those by keys and values."""
-    dtype = key_BKSE.dtype
-    inner_BKQ1 = jnp.sum(slope_BKQE * block.mixed_BKQE, -1, keepdims=True)
-    inner_BKQ1 *= block.inverse_BKQ1
-    slope_BKQE = (slope_BKQE * block.inverse_BKQ1).astype(dtype)
-    weight_slope_BKQS = _product("BKQE,BKSE->BKQS", slope_BKQE, value_BKSE)
-    scale = slope_BKQE.shape[-1] ** -0.5
-    score_slope_BKQS = block.weights_BKQS * (weight_slope_BKQS - inner_BKQ1) * scale
-    score_slope_BKQS = alone(score_slope_BKQS.astype(dtype))
-    turned = lambda x_BKQS: alone(x_BKQS.swapaxes(2, 3))
-    return (
-        _product("BKQS,BKSE->BKQE", score_slope_BKQS, key_BKSE),
-        _product("BKSQ,BKQE->BKSE", turned(score_slope_BKQS), block.query_BKQE),
-        _product("BKSQ,BKQE->BKSE", turned(block.weights_BKQS), slope_BKQE),
-    )
-
-
-attend_blocks.defvjp(_attend_blocks, _attend_blocks_backward)
-
-
-def _bounds(length: int) -> list[tuple[int, int]]:
-    """Start and end of every block of queries: of BLOCK, or of what keeps them few."""
-    size = max(BLOCK, math.ceil(length / MOST_BLOCKS))
-    return [(start, min(start + size, length)) for start in range(0, length, size)]
-
-
-def _causal_mask(segments_BT: jax.Array, start: int, stop: int) -> jax.Array:
-    """May queries start to stop see keys up to stop? bool [B, stop - start, stop]."""
-    own, others = segments_BT[:, start:stop, None], segments_BT[:, None, :stop]
-    earlier = jnp.arange(start, stop)[None, :, None] >= jnp.arange(stop)[None, None]
-    return (own == others) & (others > 0) & earlier
-
-
-def _fold(x_BTHE: jax.Array, kv_heads: int) -> jax.Array:
-    """The query heads of a key/value head side by side: [B, K, R * T, E]."""
-    batch, length, heads, size = x_BTHE.shape
-    x_BTKRE = x_BTHE.reshape(batch, length, kv_heads, heads // kv_heads, size)
-    folded = x_BTKRE.transpose(0, 2, 3, 1, 4).reshape(batch, kv_heads, -1, size)
-    return alone(folded)
-
-
-def _unfold(x_BKQE: jax.Array, length: int) -> jax.Array:
-    """`_fold` undone: [B, T, H, E]."""
-    batch, kv_heads, queries, size = x_BKQE.shape
-    x_BKRTE = x_BKQE.reshape(batch, kv_heads, queries // length, length, size)
-    return x_BKRTE.transpose(0, 3, 1, 2, 4).reshape(batch, length, -1, size)
-
-
-def _product(spec: str, left: jax.Array, right: jax.Array) -> jax.Array:
-    return jnp.einsum(spec, left, right, preferred_element_type=jnp.float32)
+    return attend_blocks(*operands, narrow=platform == "cpu")
