@@ -28,7 +28,7 @@ study:
 
 test:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
-	@$(RUN) -m pytest -n 2
+	@$(RUN) -m pytest -n 2 --no-loadscope-reorder
 
 # Live comparison with transformers and TRL; needs torch and trl in the environment.
 parity:

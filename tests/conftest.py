@@ -1,5 +1,6 @@
 """Eight simulated CPU devices, strict rank promotion, no network."""
 
+import functools
 import os
 
 # Before jax starts. Tests must not see an accelerator, the network or each other.
@@ -9,6 +10,7 @@ os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
 
 import pathlib
+import re
 
 import jax
 import pytest
@@ -17,8 +19,9 @@ from xdist.scheduler import LoadScopeScheduling
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_default_matmul_precision", "highest")
 
-LAUNCH = "tests/launch/"
-SHARED_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SHARED = ("smoke_study", "training", "runs")  # fixtures of tests/launch/conftest.py
+SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +33,18 @@ def shared_data() -> pathlib.Path:
 
 
 class ByFixtures(LoadScopeScheduling):
-    """A file's tests go to one process, so that its fixtures are made once; so do all
-    tests of the commands, which share a study."""
+    """Tests that share what takes long to make go to one process: those of a file, and
+    those of commands that take the same study or the same run of the loop."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = str(nodeid).partition("::")[0]
-        return LAUNCH if file.startswith(LAUNCH) else file
+        return _shared(str(nodeid).partition("::")[0])
+
+
+@functools.cache
+def _shared(file: str) -> str:
+    text = (ROOT / file).read_text() if file.startswith("tests/launch/") else ""
+    taken = (name for name in SHARED if re.search(rf"[(\s]{name}[,)]", text))
+    return next(taken, file)
 
 
 @pytest.hookimpl(optionalhook=True)
