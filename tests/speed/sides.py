@@ -46,7 +46,10 @@ class Side:
         self.process = subprocess.Popen(
             [*PREFIX, *pinned, *words],
             cwd=ROOT,
-            env=environment(BENCH_THREADS="1", SPEED_BENCH=str(BENCH)),
+            # As a user starts it: our command settles its memory by itself.
+            env=environment(
+                BENCH_THREADS="1", SPEED_BENCH=str(BENCH), GLIBC_TUNABLES=None
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
