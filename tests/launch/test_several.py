@@ -1,6 +1,7 @@
 """Supervised training as several processes: one run, however many take part in it.
 
-Always on four simulated devices, as one process of four, two of two, or four of one.
+On two devices all bits are those of one process. On four, as one process of four, two
+of two, or four of one, sums over devices come in the order of who adds them up.
 """
 
 import re
@@ -21,7 +22,6 @@ OPTIONS = (
     "--config.checkpoint.every_steps=1000",
 )
 WAIT_S = 300
-# Sums over devices come in another order.
 SUMS = 1e-5
 
 
@@ -43,14 +43,6 @@ def finish(
     ended = wait(started)
     assert [code for code, *_ in ended] == [0] * count, ended
     return ended[0][1]
-
-
-@pytest.fixture(scope="module")
-def alone(training, tmp_path_factory) -> Path:
-    """The workdir of a run as one process."""
-    workdir = tmp_path_factory.mktemp("alone") / "w"
-    finish(training, workdir, 1, 4)
-    return workdir
 
 
 def distance(one: Path, other: Path) -> float:
@@ -76,11 +68,12 @@ def assert_same_run(one: Path, other: Path) -> float:
 
 
 def test_two_processes_stop_at_one_step_and_one_goes_on_with_their_run(
-    training, alone, tmp_path
+    training, tmp_path
 ):
     """The signal comes to one of them, and not to the one that writes."""
-    workdir = tmp_path / "w"
-    started = training.start_several("sft", workdir, 2, 2, *OPTIONS)
+    workdir, alone = tmp_path / "w", tmp_path / "alone"
+    finish(training, alone, 1, 2)
+    started = training.start_several("sft", workdir, 2, 1, *OPTIONS)
     log = workdir / "metrics.jsonl"
     try:
         wait_for(lambda: log.is_file() and log.read_bytes(), started[0])
@@ -97,8 +90,9 @@ def test_two_processes_stop_at_one_step_and_one_goes_on_with_their_run(
         verify(Path(found[2]))
     (step,) = steps
     assert [row["step"] for row in rows_of(workdir)] == list(range(1, step + 1))
-    assert f"going on from step {step}" in finish(training, workdir, 1, 4)
-    assert assert_same_run(workdir, alone) < 1e-6
+    assert f"going on from step {step}" in finish(training, workdir, 1, 2)
+    assert rows_of(workdir) == rows_of(alone)
+    assert distance(workdir, alone) == 0.0
 
 
 @pytest.mark.parametrize("field", ["source.kind=on_policy", "eval_every=1"])
@@ -124,7 +118,19 @@ def test_half_of_the_flags_are_refused(training, tmp_path):
 
 
 @pytest.mark.campaign
-def test_a_run_is_one_on_one_two_and_four_processes(training, alone, tmp_path):
+@pytest.mark.parametrize("axis", ["data", "fsdp"])
+def test_two_processes_have_the_bits_of_one(training, tmp_path, axis):
+    mesh = f"--config.mesh.{axis}=2"
+    for count in (1, 2):
+        finish(training, tmp_path / str(count), count, 2 // count, mesh)
+    assert rows_of(tmp_path / "1") == rows_of(tmp_path / "2")
+    assert distance(tmp_path / "1", tmp_path / "2") == 0.0
+
+
+@pytest.mark.campaign
+def test_a_run_is_one_on_one_two_and_four_processes(training, tmp_path):
+    alone = tmp_path / "1"
+    finish(training, alone, 1, 4)
     for count in (2, 4):
         workdir = tmp_path / str(count)
         finish(training, workdir, count, 4 // count)
