@@ -89,7 +89,8 @@ checkpoint-campaign:
 # [EVALUATION_KILLS=10] [EVALUATION_SEED=0]
 evaluation-campaign:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
-	@$(RUN) -m pytest tests/launch/test_evaluation_kills.py -m campaign -s
+	@$(RUN) -m pytest tests/launch/test_evaluation_kills.py \
+	    tests/launch/test_twelve.py -m campaign -s
 
 # Distillations killed at random and resumed: the bytes of an unbroken one.
 # [DISTILL_KILLS=10] [DISTILL_SEED=0]

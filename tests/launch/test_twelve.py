@@ -55,7 +55,9 @@ def evaluate(home, protocol):
     )
 
 
-@pytest.mark.parametrize("protocol", ["standard", "paper"])
+@pytest.mark.parametrize(
+    "protocol", ["standard", pytest.param("paper", marks=pytest.mark.campaign)]
+)
 def test_all_twelve_run_and_run_once(home, protocol):
     done = evaluate(home, protocol)
     assert done.returncode == 0, done.stderr
