@@ -2,10 +2,13 @@
 on the mesh, memory that is not handed back between steps."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
 ACCELERATORS = ("nvidia0", "accel0", "vfio/0", "kfd")
+SIMULATED = re.compile(r"xla_force_host_platform_device_count=(\d+)")
+THREADS = "NPROC"  # XLA's name for how many a CPU has
 PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
 VARIABLE = "GLIBC_TUNABLES"
 KEEPING = ":".join(
@@ -30,11 +33,22 @@ def prepare() -> None:
         jax.config.update("jax_compilation_cache_dir", str(programs()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_threefry_partitionable", True)
+    if simulated := SIMULATED.search(os.environ.get("XLA_FLAGS", "")):
+        # A device that waits for another's sums holds a thread that the other may need.
+        os.environ.setdefault(THREADS, str(4 * int(simulated[1])))
+        one_program_at_a_time()
 
 
 def programs() -> Path:
     """Where compiled programs are kept unless a variable says otherwise."""
     return Path.home() / ".cache" / "transfer_reasoning" / "xla"
+
+
+def one_program_at_a_time() -> None:
+    """Of CPU devices that add up together: others would take the threads it waits for."""
+    import jax
+
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
 def accelerated() -> bool:

@@ -59,13 +59,12 @@ def _execute(
     shown: Reporter,
 ) -> None:
     """The first process executes; the others run when it says so."""
-    from launch.device import prepare
+    from launch.device import one_program_at_a_time, prepare
 
     prepare()
+    one_program_at_a_time()
     import jax
 
-    # On CPU programs that run side by side would wait for each other's sums for ever.
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
     if coordinator == AUTO:
         jax.distributed.initialize()
     else:
