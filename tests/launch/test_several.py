@@ -130,6 +130,7 @@ def assert_same_bits(training: Training, home: Path, setting: str, *options: str
     assert distance(home / "1", home / "2") == 0.0
 
 
+@pytest.mark.campaign  # half a minute of compiling: several processes share no cache
 def test_two_processes_sample_and_grade_as_one(training, tmp_path):
     options = ("--config.mesh.fsdp=2", "--config.optimizer.num_steps=2")
     assert_same_bits(training, tmp_path, "rl", *options)
