@@ -63,7 +63,8 @@ kill-campaign:
 # [RESUME_KILLS=20] [RESUME_SEED=0]
 campaign-resume:
 	@launch/install.sh $(PYTHON) $(VENV) $(EXTRAS),dev
-	@$(RUN) -m pytest tests/launch/test_train_kills.py -m campaign -s
+	@$(RUN) -m pytest tests/launch/test_train_kills.py tests/launch/test_several.py \
+	    -m campaign -s
 
 # Import of a 0.6B folder against reading its bytes: time, memory.
 import-campaign:

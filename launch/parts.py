@@ -5,7 +5,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from launch import build, levers, watching
+from launch import build, levers, sharing, watching
 from launch.levers import Check
 from launch.starting import Start
 from transfer_reasoning.runtime.progress import Reporter
@@ -28,7 +28,8 @@ def make(
     from transfer_reasoning.training.meter import MeteredSource
     from transfer_reasoning.training.step import Update
 
-    grade = watch.timed("grade", _grade_with(pool, config.grader.name, check))
+    grade = sharing.graded_once(_grade_with(pool, config.grader.name, check))
+    grade = watch.timed("grade", grade)
     drawing = levers.Drawing(sampler, grade, begun.reference, check)
     update = Update(
         loaded.config,

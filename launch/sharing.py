@@ -1,7 +1,9 @@
 """What a run does otherwise where it is one of several processes (`launch.several`)."""
 
+import dataclasses
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,7 +11,7 @@ from tempfile import TemporaryDirectory
 from ml_collections import ConfigDict
 
 from transfer_reasoning.runtime.stopping import Stop
-from transfer_reasoning.types import InputError
+from transfer_reasoning.types import InputError, Verdict
 
 LOG = "metrics.jsonl"
 
@@ -18,17 +20,14 @@ def refuse(config: ConfigDict) -> None:
     """Nothing, if there is one process, or several can run the config.
 
     Raises:
-        InputError: several cannot: they would have to share sampling and grading.
+        InputError: several cannot: they would have to share an evaluation.
     """
     from transfer_reasoning.runtime.processes import several
 
-    asks = {"config.source.kind": config.source.kind == "on_policy"}
-    asks["config.eval_every"] = config.eval_every > 0
-    field = next((name for name, sampled in asks.items() if sampled), "")
-    if field and several():
+    if config.eval_every and several():
         raise InputError(
-            f"{field} asks for samples and there are several processes; expected"
-            " responses of a file: sample in one process, or draw with launch.distill"
+            f"config.eval_every is {config.eval_every} and there are several processes;"
+            " expected 0: evaluate the model that comes out, with launch.evaluate"
         )
 
 
@@ -37,6 +36,29 @@ def make_stop() -> Stop:
     from transfer_reasoning.runtime.processes import LateLargest, several
 
     return Stop(shared=LateLargest()) if several() else Stop()
+
+
+def grades() -> bool:
+    """Does this process grade? The first does, for all: time may run out in one."""
+    from transfer_reasoning.runtime.processes import is_first
+
+    return is_first()
+
+
+def graded_once(
+    grade: Callable[[Sequence], list[Verdict]],
+) -> Callable[[Sequence], list[Verdict]]:
+    """`grade` of the first process, whose verdicts all get."""
+    from transfer_reasoning.runtime.processes import several, texts
+
+    if not several():
+        return grade
+
+    def told(pairs: Sequence) -> list[Verdict]:
+        mine = [dataclasses.asdict(v) for v in grade(pairs)] if grades() else []
+        return [Verdict(**fields) for fields in json.loads(texts(json.dumps(mine))[0])]
+
+    return told
 
 
 @contextmanager

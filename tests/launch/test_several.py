@@ -1,4 +1,4 @@
-"""Supervised training as several processes: one run, however many take part in it.
+"""Training as several processes: one run, however many take part in it.
 
 On two devices all bits are those of one process. On four, as one process of four, two
 of two, or four of one, sums over devices come in the order of who adds them up.
@@ -36,10 +36,15 @@ def wait(processes: list[subprocess.Popen]) -> list[tuple[int, str, str]]:
 
 
 def finish(
-    training: Training, workdir: Path, count: int, each: int, *options: str
+    training: Training,
+    workdir: Path,
+    count: int,
+    each: int,
+    *options: str,
+    setting: str = "sft",
 ) -> str:
     """What the first of the processes says of a run to its end."""
-    started = training.start_several("sft", workdir, count, each, *OPTIONS, *options)
+    started = training.start_several(setting, workdir, count, each, *OPTIONS, *options)
     ended = wait(started)
     assert [code for code, *_ in ended] == [0] * count, ended
     return ended[0][1]
@@ -95,13 +100,12 @@ def test_two_processes_stop_at_one_step_and_one_goes_on_with_their_run(
     assert distance(workdir, alone) == 0.0
 
 
-@pytest.mark.parametrize("field", ["source.kind=on_policy", "eval_every=1"])
-def test_what_needs_samples_is_for_one_process(training, tmp_path, field):
-    options = (f"--config.{field}", f"--config.source.data={training.home}/rl.jsonl")
+def test_evaluations_are_for_one_process(training, tmp_path):
+    options = ("--config.eval_every=1",)
     started = training.start_several("sft", tmp_path / "w", 2, 1, *options)
     for code, _, errors in wait(started):
         assert code == 2
-        assert f"config.{field.partition('=')[0]} asks for samples" in errors
+        assert "config.eval_every is 1 and there are several processes" in errors
 
 
 def test_half_of_the_flags_are_refused(training, tmp_path):
@@ -117,14 +121,27 @@ def test_half_of_the_flags_are_refused(training, tmp_path):
         assert_refused(run(*words, *flags), said)
 
 
-@pytest.mark.campaign
-@pytest.mark.parametrize("axis", ["data", "fsdp"])
-def test_two_processes_have_the_bits_of_one(training, tmp_path, axis):
-    mesh = f"--config.mesh.{axis}=2"
+def assert_same_bits(training: Training, home: Path, setting: str, *options: str):
+    """On two devices, one process and two."""
     for count in (1, 2):
-        finish(training, tmp_path / str(count), count, 2 // count, mesh)
-    assert rows_of(tmp_path / "1") == rows_of(tmp_path / "2")
-    assert distance(tmp_path / "1", tmp_path / "2") == 0.0
+        workdir = home / str(count)
+        finish(training, workdir, count, 2 // count, *options, setting=setting)
+    assert rows_of(home / "1") == rows_of(home / "2")
+    assert distance(home / "1", home / "2") == 0.0
+
+
+@pytest.mark.campaign  # half a minute of compiling: several processes share no cache
+def test_two_processes_sample_and_grade_as_one(training, tmp_path):
+    options = ("--config.mesh.fsdp=2", "--config.optimizer.num_steps=2")
+    assert_same_bits(training, tmp_path, "rl", *options)
+    assert [row["ungraded"] for row in rows_of(tmp_path / "2")] == [0, 0]
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("axis", ["data", "fsdp", "tensor"])
+@pytest.mark.parametrize("setting", ["sft", "rl"])
+def test_two_processes_have_the_bits_of_one(training, tmp_path, setting, axis):
+    assert_same_bits(training, tmp_path, setting, f"--config.mesh.{axis}=2")
 
 
 @pytest.mark.campaign

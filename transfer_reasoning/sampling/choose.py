@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from transfer_reasoning.model.attention import MASKED_SCORE
 from transfer_reasoning.types import InputError
@@ -56,8 +57,8 @@ class Sampling:
 class Draw(NamedTuple):
     """The numbers of a `Sampling` as traced scalars: changing them compiles nothing."""
 
-    temperature: jax.Array
-    top_k: jax.Array
+    temperature: jax.Array | np.float32
+    top_k: jax.Array | np.int32
     top_p: jax.Array
 
     @classmethod
@@ -67,9 +68,7 @@ class Draw(NamedTuple):
         # A float32 sum of masses can pass 1 before the last token.
         top_p = math.inf if sampling.top_p == 1 else sampling.top_p
         return cls(
-            jnp.float32(sampling.temperature or 1.0),
-            jnp.int32(top_k),
-            jnp.float32(top_p),
+            np.float32(sampling.temperature or 1.0), np.int32(top_k), np.float32(top_p)
         )
 
 

@@ -88,6 +88,11 @@ def empty_slots(
     )
 
 
+def books(slots: Slots) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """What the host reads of the slots: active, length, tokens, log-probabilities."""
+    return slots.active_B, slots.length_B, slots.tokens_BS, slots.logprobs_BS
+
+
 def request_keys(seed_B: jax.Array, address_BA: jax.Array) -> jax.Array:
     """fold_in of every component of an address into its seed's key."""
 

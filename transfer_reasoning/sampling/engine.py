@@ -121,7 +121,10 @@ class Sampler:
             donate_argnums=1,
         )
         self._idle = jax.jit(_deactivate, donate_argnums=0)
-        self._keys = jax.jit(decode.request_keys)
+        # Every process keeps the books, so what they hold is wanted whole on each.
+        everywhere = decode_layout and decode_layout.sharding((), ())
+        self._keys = jax.jit(decode.request_keys, out_shardings=everywhere)
+        self._books = jax.jit(decode.books, out_shardings=everywhere)
         self._copy = jax.jit(
             lambda params, previous: _decode_copy(params, config),
             out_shardings=_decode_shardings(config, decode_layout),
@@ -238,8 +241,8 @@ class _Run:
             sampler._decode_params,
             self.state,
             self.draw,
-            jnp.int32(sampler.slots - wanted if wanted else 0),
-            jnp.int32(chunk),
+            np.int32(sampler.slots - wanted if wanted else 0),
+            np.int32(chunk),
             config=sampler.config,
             layout=sampler.layout,
             stop_ids=sampler.stop_ids,
@@ -249,10 +252,8 @@ class _Run:
 
     def collect(self) -> list[int]:
         """Read finished rows; returns which requests they ended."""
-        active = np.asarray(self.state.active_B)
-        length = np.asarray(self.state.length_B)
-        tokens = np.asarray(self.state.tokens_BS)
-        logprobs = np.asarray(self.state.logprobs_BS)
+        books = self.sampler._books(self.state)
+        active, length, tokens, logprobs = map(np.asarray, books)
         ended, stopped_early = [], np.zeros(self.sampler.slots, bool)
         for slot, index in enumerate(self.occupant):
             if index < 0:
