@@ -45,7 +45,7 @@ def programs() -> Path:
 
 
 def one_program_at_a_time() -> None:
-    """Of CPU devices that add up together: others would take the threads it waits for."""
+    """Of CPU devices that add up together; others would take threads it waits for."""
     import jax
 
     jax.config.update("jax_cpu_enable_async_dispatch", False)

@@ -22,7 +22,8 @@ def environment(**changes: str | None) -> dict[str, str]:
     """
     plain = dict(os.environ, PYTHONPATH=str(ROOT), JAX_PLATFORMS="cpu")
     plain |= {device.VARIABLE: device.KEEPING, device.PROGRAMS: str(device.programs())}
-    plain.pop("XLA_FLAGS", None)
+    for name in ("XLA_FLAGS", device.THREADS):
+        plain.pop(name, None)
     plain |= {name: value for name, value in changes.items() if value is not None}
     return {name: v for name, v in plain.items() if changes.get(name, v) is not None}
 
