@@ -121,8 +121,7 @@ class Sampler:
             donate_argnums=1,
         )
         self._idle = jax.jit(_deactivate, donate_argnums=0)
-        # Every process keeps the books, so what they hold is wanted whole on each.
-        everywhere = decode_layout and decode_layout.sharding((), ())
+        everywhere = decode_layout and decode_layout.sharding((), ())  # all keep books
         self._keys = jax.jit(decode.request_keys, out_shardings=everywhere)
         self._books = jax.jit(decode.books, out_shardings=everywhere)
         self._copy = jax.jit(
