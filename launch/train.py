@@ -110,14 +110,12 @@ def _train(
 
 def _grading(config: ConfigDict, asked: Any) -> AbstractContextManager[Any]:
     """The pool for the rewards of rollouts and for evaluations, if there are such."""
-    if not sharing.grades():
-        return nullcontext()
-    graders = {config.grader.name} if levers.on_policy(config) else set()
+    names = {config.grader.name} if levers.on_policy(config) else set()
     if asked:
-        return build.grading(
-            config.grader, graders | asked.graders, isolation=asked.tier
-        )
-    return build.grading(config.grader) if graders else nullcontext()
+        names |= asked.graders
+        return build.grading(config.grader, names, isolation=asked.tier)
+    graded = names and sharing.grades()
+    return build.grading(config.grader) if graded else nullcontext()
 
 
 def _validate(config: ConfigDict) -> None:
