@@ -59,7 +59,7 @@ class Draw(NamedTuple):
 
     temperature: jax.Array | np.float32
     top_k: jax.Array | np.int32
-    top_p: jax.Array
+    top_p: jax.Array | np.float32
 
     @classmethod
     def of(cls, sampling: Sampling, vocab_size: int) -> "Draw":
