@@ -10,7 +10,7 @@ ACCELERATORS = ("nvidia0", "accel0", "vfio/0", "kfd")
 SIMULATED = re.compile(r"xla_force_host_platform_device_count=(\d+)")
 THREADS = "NPROC"  # XLA's name for how many a CPU has
 PROGRAMS = "JAX_COMPILATION_CACHE_DIR"
-VARIABLE = "GLIBC_TUNABLES"
+MEMORY = "GLIBC_TUNABLES"
 KEEPING = ":".join(
     f"glibc.malloc.{name}={value}"
     for name, value in (
@@ -63,6 +63,6 @@ def keep_freed_memory() -> None:
     huge pages. Every step frees and takes the same buffers: mapping their pages anew
     is a fifth to a third of a small model's step. glibc reads this when it starts.
     """
-    if VARIABLE not in os.environ and not accelerated():
-        os.environ[VARIABLE] = KEEPING
+    if MEMORY not in os.environ and not accelerated():
+        os.environ[MEMORY] = KEEPING
         os.execv(sys.executable, sys.orig_argv)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.device import accelerated
+from launch.device import PROGRAMS, accelerated
 from transfer_reasoning.runtime.origin import usable_cores
 from transfer_reasoning.types import Stopped
 
@@ -108,5 +108,5 @@ def cores(lanes: int) -> list[int | None]:
 
 
 def _environment(workdir: Path) -> dict[str, str]:
-    cache = {"JAX_COMPILATION_CACHE_DIR": str((workdir / ".xla").resolve())}
+    cache = {PROGRAMS: str((workdir / ".xla").resolve())}
     return cache | dict(os.environ)

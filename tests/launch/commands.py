@@ -21,7 +21,7 @@ def environment(**changes: str | None) -> dict[str, str]:
     compiled programs are kept in one place, a study's too.
     """
     plain = dict(os.environ, PYTHONPATH=str(ROOT), JAX_PLATFORMS="cpu")
-    plain |= {device.VARIABLE: device.KEEPING, device.PROGRAMS: str(device.programs())}
+    plain |= {device.MEMORY: device.KEEPING, device.PROGRAMS: str(device.programs())}
     for name in ("XLA_FLAGS", device.THREADS):
         plain.pop(name, None)
     plain |= {name: value for name, value in changes.items() if value is not None}

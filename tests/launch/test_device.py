@@ -13,7 +13,7 @@ import os, sys
 from launch import device
 print("started", flush=True)
 device.keep_freed_memory()
-print(os.environ[device.VARIABLE], *sys.argv[1:], sep="|")
+print(os.environ[device.MEMORY], *sys.argv[1:], sep="|")
 sys.exit(3)
 """
 OWN = "glibc.malloc.arena_max=2"

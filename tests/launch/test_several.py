@@ -22,6 +22,7 @@ OPTIONS = (
     "--config.checkpoint.every_steps=1000",
 )
 WAIT_S = 300
+# Sums over four devices come in another order.
 SUMS = 1e-5
 
 

@@ -50,12 +50,12 @@ def attend_cache(
 
 def _attend_filled(query_BHE, key_BKES, value_BKSE, length_B):
     columns = key_BKES.shape[3]
-    widths = [width for width in WINDOWS if width < columns]
+    widths = [*(width for width in WINDOWS if width < columns), columns]
     attend = lambda width, query_BHE, key_BKES, value_BKSE: _attend_columns(
         query_BHE, key_BKES[..., :width], value_BKSE[:, :, :width], length_B
     )
-    number = window(jnp.max(length_B), [*widths, columns])
-    return within(number, [*widths, columns], attend, query_BHE, key_BKES, value_BKSE)
+    number = window(jnp.max(length_B), widths)
+    return within(number, widths, attend, query_BHE, key_BKES, value_BKSE)
 
 
 def _attend_columns(query_BHE, key_BKES, value_BKSE, length_B):
