@@ -7,28 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-from ml_collections import ConfigDict
+from typing import Any
 
 from transfer_reasoning.runtime.stopping import Stop
-from transfer_reasoning.types import InputError, Verdict
+from transfer_reasoning.types import Verdict
 
 LOG = "metrics.jsonl"
-
-
-def refuse(config: ConfigDict) -> None:
-    """Nothing, if there is one process, or several can run the config.
-
-    Raises:
-        InputError: several cannot: they would have to share an evaluation.
-    """
-    from transfer_reasoning.runtime.processes import several
-
-    if config.eval_every and several():
-        raise InputError(
-            f"config.eval_every is {config.eval_every} and there are several processes;"
-            " expected 0: evaluate the model that comes out, with launch.evaluate"
-        )
 
 
 def make_stop() -> Stop:
@@ -49,16 +33,21 @@ def graded_once(
     grade: Callable[[Sequence], list[Verdict]],
 ) -> Callable[[Sequence], list[Verdict]]:
     """`grade` of the first process, whose verdicts all get."""
-    from transfer_reasoning.runtime.processes import several, texts
+    from transfer_reasoning.runtime.processes import several
 
     if not several():
         return grade
+    plain = lambda pairs: [dataclasses.asdict(verdict) for verdict in grade(pairs)]
+    return lambda pairs: [Verdict(**f) for f in told(lambda: plain(pairs))]
 
-    def told(pairs: Sequence) -> list[Verdict]:
-        mine = [dataclasses.asdict(v) for v in grade(pairs)] if grades() else []
-        return [Verdict(**fields) for fields in json.loads(texts(json.dumps(mine))[0])]
 
-    return told
+def told(make: Callable[[], Any]) -> Any:
+    """What the first process makes and all get, as JSON has it; only it is asked."""
+    from transfer_reasoning.runtime.processes import several, texts
+
+    if not several():
+        return make()
+    return json.loads(texts(json.dumps(make() if grades() else None))[0])
 
 
 @contextmanager

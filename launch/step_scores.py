@@ -2,7 +2,8 @@
 
 The road is that of `launch.evaluate`, with the live weights in place of a model's. An
 evaluation begins when its step's checkpoint is on the disk, so a run that is killed in
-it goes on with it, and with the records that are there.
+it goes on with it, and with the records that are there. Of several processes all draw
+and score, and the first grades and keeps.
 """
 
 from collections import deque
@@ -12,8 +13,8 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from launch import answering, asked, build, conversation, evaluate, scoreboard
-from launch.exam import SECTION, Exam
+from launch import answering, asked, build, conversation, evaluate, scoreboard, sharing
+from launch.exam import SECTION, Exam, best_of
 from transfer_reasoning.runtime.progress import Reporter
 
 
@@ -70,8 +71,8 @@ class StepScores:
                 checkpoints.wait()
             with watch.part("eval"):
                 self._ask(state.step, state.params)
-            scores = self._stones.scores(state.step)
-        best = self._stones.best(state.step)
+            scores = sharing.told(lambda: self._stones.scores(state.step))
+        best = best_of(self._stones, state.step)
         if best:
             checkpoints.hold(best.step)
             self._stones.write_best(best)
@@ -85,12 +86,17 @@ class StepScores:
         plan, items, tier = self._exam
         run, folder = self._run, self._stones.folder(step)
         journals = asked.journals(self._asks, plan, items, folder / "records")
-        if any(journal.missing for journal in journals.values()):
+        found = {name: list(journal.found) for name, journal in journals.items()}
+        done = {
+            n: {(i, k) for i, k in f} for n, f in sharing.told(lambda: found).items()
+        }
+        if any(len(journals[name].keys) > len(keys) for name, keys in done.items()):
             what = f"evaluate step {step}"
             evaluate.answer(
                 plan,
                 items,
                 journals,
+                done,
                 load=partial(self._answering, params),
                 pool=run.pool,
                 tier=tier,
@@ -103,7 +109,8 @@ class StepScores:
                 run.sampler.release()
         weights = self._stones.checkpoint(step) or self._start
         described = {"model": weights, "protocol": plan.protocol}
-        scoreboard.write(folder, items, journals, described)
+        if sharing.grades():
+            scoreboard.write(folder, items, journals, described)
 
     def _answering(self, params: Any) -> answering.Answering:
         """The live weights; the sampler's copy of them is the one that rollouts use."""

@@ -39,7 +39,6 @@ from transfer_reasoning.types import Stopped
 def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
     """Train as configured; `workdir/model` is the result."""
     _validate(config)
-    sharing.refuse(config)
     stop = sharing.make_stop()
     with stop.listening(), sharing.home(workdir) as home:
         asked = exam.prepare(config, shown)
@@ -66,7 +65,7 @@ def _train(
     loaded = build.load_model(config.model, config.mesh, seed=config.seed)
     begun = starting.start(config, workdir, loaded, objective=objective, shown=shown)
     loaded = loaded._replace(params=None)  # a resumed run has no use for them
-    sampled, stones = levers.on_policy(config), exam.milestones(config, workdir)
+    sampled, stones = levers.on_policy(config), exam.milestones(config, home)
     sampler = build.make_sampler(loaded, config.sampler) if sampled or asked else None
     made = parts.make(
         *(config, loaded, begun),
@@ -99,12 +98,12 @@ def _train(
             check=stop.check_step,
         )
         watching.leave(stop, book, state)
-    best, last, params = stones.best(state.step), state.step, state.params
+    best, last, params = exam.best_of(stones, state.step), state.step, state.params
     del state  # the moments: another model may be loaded in their place
     export.write_model(home / "model", params, loaded.origin)
     if best:
         at_hand = params if best.step == last else None
-        watching.write_best(workdir, loaded, at_hand, best.step)
+        watching.write_best(workdir, home, loaded, at_hand, best.step)
     book.view.summary(watching.places(workdir), best=str(best or ""))
 
 
@@ -113,9 +112,9 @@ def _grading(config: ConfigDict, asked: Any) -> AbstractContextManager[Any]:
     names = {config.grader.name} if levers.on_policy(config) else set()
     if asked:
         names |= asked.graders
-        return build.grading(config.grader, names, isolation=asked.tier)
-    graded = names and sharing.grades()
-    return build.grading(config.grader) if graded else nullcontext()
+    if not names or not sharing.grades():
+        return nullcontext()
+    return build.grading(config.grader, names, isolation=asked.tier if asked else "")
 
 
 def _validate(config: ConfigDict) -> None:

@@ -106,14 +106,16 @@ def leave(stop: Stop, book: Any, state: Any) -> None:
         raise Stopped(number, where if saved else "before its first step was done")
 
 
-def write_best(workdir: Path, loaded: build.Loaded, params: Any, step: int) -> None:
+def write_best(
+    workdir: Path, home: Path, loaded: build.Loaded, params: Any, step: int
+) -> None:
     """The best step's model; its weights from the checkpoint, if none are given."""
     from transfer_reasoning.runtime.manifest import step_name
     from transfer_reasoning.training.state import load_weights
 
     folder = workdir / "checkpoints" / step_name(step)
     params = params or load_weights(folder, loaded.config, loaded.layouts.train)
-    export.write_model(workdir / "best", params, loaded.origin)
+    export.write_model(home / "best", params, loaded.origin)
 
 
 def places(workdir: Path) -> dict[str, str]:

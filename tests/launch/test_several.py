@@ -101,14 +101,6 @@ def test_two_processes_stop_at_one_step_and_one_goes_on_with_their_run(
     assert distance(workdir, alone) == 0.0
 
 
-def test_evaluations_are_for_one_process(training, tmp_path):
-    options = ("--config.eval_every=1",)
-    started = training.start_several("sft", tmp_path / "w", 2, 1, *options)
-    for code, _, errors in wait(started):
-        assert code == 2
-        assert "config.eval_every is 1 and there are several processes" in errors
-
-
 def test_half_of_the_flags_are_refused(training, tmp_path):
     words = training.arguments("sft", tmp_path / "w")
     for flags, said in [
@@ -136,6 +128,41 @@ def test_two_processes_sample_and_grade_as_one(training, tmp_path):
     options = ("--config.mesh.fsdp=2", "--config.optimizer.num_steps=2")
     assert_same_bits(training, tmp_path, "rl", *options)
     assert [row["ungraded"] for row in rows_of(tmp_path / "2")] == [0, 0]
+
+
+@pytest.mark.campaign
+def test_two_processes_evaluate_as_one_and_go_on_with_its_records(
+    training, smoke_study, tmp_path
+):
+    """One benchmark's choices are scored, the other's responses drawn. A third run is
+    killed in an evaluation, and goes on with the records that lie there."""
+    questions = smoke_study.workdir / "seed_0/suite/questions/small_suite/1.0.0"
+    options = (
+        *("--config.mesh.fsdp=2", "--config.optimizer.num_steps=4"),
+        *("--config.eval_every=2", "--config.eval.at_start=True"),
+        *("--config.eval.benchmarks=chain,upper", "--config.eval.protocol=paper"),
+        f"--config.eval.data_dir={questions}",
+    )
+    assert_same_bits(training, tmp_path, "sft", *options)
+    broken = tmp_path / "broken"
+    started = training.start_several("sft", broken, 2, 1, *OPTIONS, *options)
+    records = broken / "eval/step_000002/records"
+    try:
+        wait_for(lambda: any(f.stat().st_size for f in records.glob("*")), started[0])
+    finally:
+        for process in started:
+            kill_tree(process)
+    assert not (records.parent / "scores.json").exists()
+    assert "going on from step 2" in finish(training, broken, 2, 1, *options)
+    kept = lambda home: {
+        str(file.relative_to(home)): file.read_bytes()
+        for part in ("eval", "best", "best.json")
+        for file in (home / part, *(home / part).rglob("*"))
+        if file.is_file()
+    }
+    one = kept(tmp_path / "1")
+    assert {"best.json", "eval/step_000004/records/upper.jsonl"} < one.keys()
+    assert kept(tmp_path / "2") == one == kept(broken)
 
 
 @pytest.mark.campaign

@@ -57,11 +57,12 @@ def lowered(config: ModelConfig, objective: Objective, layout: Layout) -> dict:
     place = layout.sharding(("batch", None), shape)
     array = lambda dtype: jax.ShapeDtypeStruct(shape, dtype, sharding=place)
     batch = TrainBatch(*[array(jnp.int32)] * 3, *[array(jnp.float32)] * 5)
-    moving = weights, moments, weights, jax.ShapeDtypeStruct((), bool)
+    norm = update._measure.lower(weights)
+    moving = weights, moments, weights, norm.out_info
     return {
         "score": lambda: update._score.lower(weights, batch),
         "gradient": lambda: update._differentiate.lower(weights, batch, None),
-        "clip": lambda: update._clip.lower(weights),
+        "norm": lambda: norm,
         "weights": lambda: update._move_weights.lower(*moving),
         "moments": lambda: update._move_moments.lower(*moving),
     }

@@ -5,6 +5,7 @@ The optimiser is SGD with momentum: after one update its trace is the gradient.
 
 import dataclasses
 import functools
+import math
 
 import jax
 import numpy as np
@@ -27,7 +28,7 @@ from transfer_reasoning.training.state import Optimizer, init_state
 from transfer_reasoning.training.step import Objective, Update
 from transfer_reasoning.types import Weighted
 
-OPTIMIZER = Optimizer(optax.identity(), optax.sgd(RATE, momentum=MOMENTUM))
+OPTIMIZER = Optimizer(math.inf, optax.sgd(RATE, momentum=MOMENTUM))
 SPLIT = {"clip_low": 0.02, "clip_high": 0.03, "kl_weight": 0.2}
 FULL = {
     "ratio": "sequence",

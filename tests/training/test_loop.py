@@ -35,7 +35,7 @@ from transfer_reasoning.training.step import Objective, Update
 from transfer_reasoning.types import InputError, Rollout, Verdict
 
 NUM_STEPS = 6
-OPTIMIZER = Optimizer(optax.identity(), optax.sgd(0.3, momentum=0.5))
+OPTIMIZER = Optimizer(math.inf, optax.sgd(0.3, momentum=0.5))
 
 
 def bookkeeping(folder, start=0, shown=None, num_steps=NUM_STEPS, **changed):

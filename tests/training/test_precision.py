@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,7 @@ NARROW = dataclasses.replace(CONFIG, compute_dtype="bfloat16")
 @functools.cache
 def step(config, *, rows: int, rate: float):
     """State and metrics after one update of plain SGD, whose trace is the gradient."""
-    optimizer = Optimizer(optax.identity(), optax.sgd(rate, momentum=0.9))
+    optimizer = Optimizer(math.inf, optax.sgd(rate, momentum=0.9))
     objective = Objective(rows=rows, row_length=LENGTH)
     update = Update(config, optimizer, objective, LAYOUT)
     return update(init_state(random_params(CONFIG), config, optimizer, LAYOUT), ITEMS)

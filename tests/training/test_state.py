@@ -2,7 +2,6 @@
 
 import jax
 import numpy as np
-import optax
 import pytest
 
 from tests.tiny import TINY, mesh_of, random_params
@@ -14,6 +13,7 @@ from transfer_reasoning.training.state import (
     make_optimizer,
     resume_or_init,
 )
+from transfer_reasoning.training.step import _measure, _move_moments, _move_weights
 
 SCHEDULE = {
     "learning_rate": 1e-2,
@@ -77,9 +77,10 @@ def moved():
 
     @jax.jit
     def step(params, state, gradient):
-        clipped, _ = optimizer.clip.update(gradient, optimizer.clip.init(params))
-        updates, state = optimizer.move.update(clipped, state, params)
-        return optax.apply_updates(params, updates), state
+        found = gradient, _measure(gradient, optimizer.max_grad_norm), optimizer.move
+        return _move_weights(params, state, *found), _move_moments(
+            params, state, *found
+        )
 
     params, state = start, jax.jit(optimizer.move.init)(start)
     for gradient in gradients:

@@ -112,8 +112,8 @@ def test_the_first_leaf_that_is_not_finite_is_named():
         leaves, tree = jax.tree.flatten(gradient)
         for bad in range(number, len(leaves), 4):
             leaves[bad] = leaves[bad].at[..., 0].set(np.nan)
-        *_, leaf = update._clip(jax.tree.unflatten(tree, leaves))
-        assert leaf == number
+        measure = update._measure(jax.tree.unflatten(tree, leaves))
+        assert measure.bad_leaf == number
 
 
 def test_one_bad_update_of_two_does_not_stop_the_other():

@@ -1,5 +1,7 @@
 """A run that is stopped wherever it asks keeps the state of its last finished step."""
 
+import math
+
 import jax
 import numpy as np
 import optax
@@ -13,7 +15,7 @@ from transfer_reasoning.training.step import Objective, Update
 from transfer_reasoning.types import Stopped
 
 NUM_STEPS = 3
-OPTIMIZER = Optimizer(optax.identity(), optax.adam(0.01))
+OPTIMIZER = Optimizer(math.inf, optax.adam(0.01))
 # Two updates a step, of several microbatches each, after old log-probabilities.
 OBJECTIVE = Objective(rows=2, row_length=24, updates_per_step=2)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.decoder import Params, forward, head_table
-from transfer_reasoning.model.partition import Layout
+from transfer_reasoning.model.partition import Layout, constrain
 from transfer_reasoning.model.score import token_scores
 from transfer_reasoning.probes.collect import TOKENS_PER_BATCH, padded
 from transfer_reasoning.shapes import bucket
@@ -149,6 +149,8 @@ def _score(params, tokens, positions, segments, before_B, *, asked, config, layo
     columns_BT = before_B[:, None] + jnp.arange(asked)[None]
     last = tokens.shape[1] - 1  # past a row's end: read, and never used
     take = lambda x, at: jnp.take_along_axis(x, jnp.minimum(at, last), axis=1)
+    # On every device, so that each of several processes can read them.
+    whole = lambda x: constrain(layout, x, None, None)
     scores = token_scores(
         jnp.take_along_axis(
             hidden_BTD, jnp.minimum(columns_BT, last)[..., None], axis=1
@@ -156,4 +158,4 @@ def _score(params, tokens, positions, segments, before_B, *, asked, config, layo
         head_table(params, config),
         take(tokens, columns_BT + 1),
     )
-    return scores.logprob_BT, scores.rank_BT == 1
+    return whole(scores.logprob_BT), whole(scores.rank_BT == 1)

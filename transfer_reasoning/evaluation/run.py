@@ -23,7 +23,7 @@ from transfer_reasoning.evaluation.asking import (
     samples_of,
 )
 from transfer_reasoning.evaluation.likelihood import Likelihood, encode_pairs
-from transfer_reasoning.grading.desk import Desk
+from transfer_reasoning.grading.desk import Desk, Elsewhere
 from transfer_reasoning.grading.extract import with_opening
 from transfer_reasoning.grading.pool import GraderPool, Question
 from transfer_reasoning.grading.verdicts import NO_NUMBER
@@ -68,12 +68,14 @@ def evaluate(
     plan: Plan,
     *,
     model: Model,
-    pool: GraderPool,
+    pool: GraderPool | None,
     done: Mapping[str, Container[Key]],
     keep: Callable[[str, list[Record]], None],
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Ask what is not `done`; `keep` gets benchmarks' records as they are graded.
+
+    Without a pool nobody grades or keeps here: another process does, with the same.
 
     It is called from a thread of its own, with records in the order they end. `check`
     is asked between chunks of decoding and likelihoods; what it raises ends the call,
@@ -103,7 +105,7 @@ def evaluate(
         for name, part in records.items():
             keep(name, part)
 
-    with Desk(pool, record) as desk:
+    with Desk(pool, record) if pool else Elsewhere() as desk:
         for sample in no_room:
             said = Said((), with_opening(sample.prompt, ""), "length")
             desk.put(_question(sample, said), (sample, said))
@@ -118,7 +120,7 @@ def _draw(
     samples: Sequence[Sample],
     decoding: Decoding,
     seed: int,
-    desk: Desk[Answer],
+    desk: Desk[Answer] | Elsewhere,
     check: Callable[[], None],
 ) -> None:
     """Sample what is drawn alike; each response is handed in as it ends."""
@@ -155,7 +157,7 @@ def _score(
     model: Model,
     samples: Sequence[Sample],
     plan: Plan,
-    desk: Desk[Answer],
+    desk: Desk[Answer] | Elsewhere,
     check: Callable[[], None],
 ) -> None:
     """Score choices; an item is handed in once all of its are."""

@@ -107,10 +107,10 @@ def _attend_block(width, query_BKQE, key_BKSE, value_BKSE, mask_BTS) -> _Block:
     )
     scores_BKQS = _product("BKQE,BKSE->BKQS", query_BKQE, key_BKSE)
     scores_BKQS = jnp.where(mask_BKQS, scores_BKQS, MASKED_SCORE)
-    top_BKQ1 = jnp.max(scores_BKQS, -1, keepdims=True)
+    # A query that sees nothing has no top of its own, or its weights would be ones.
+    top_BKQ1 = jnp.maximum(jnp.max(scores_BKQS, -1, keepdims=True), MASKED_SCORE / 2)
     scale = query_BKQE.shape[-1] ** -0.5
     weights_BKQS = jnp.exp((scores_BKQS - top_BKQ1) * scale)
-    weights_BKQS = jnp.where(mask_BKQS, weights_BKQS, 0.0)
     total_BKQ1 = jnp.sum(weights_BKQS, -1, keepdims=True)
     inverse_BKQ1 = 1.0 / jnp.where(total_BKQ1 > 0, total_BKQ1, 1.0)
     weights_BKQS = weights_BKQS.astype(value_BKSE.dtype)

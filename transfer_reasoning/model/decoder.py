@@ -25,7 +25,7 @@ from jax.ad_checkpoint import checkpoint_name
 
 from transfer_reasoning.model.attention import attend_cache, attend_rows
 from transfer_reasoning.model.config import ModelConfig
-from transfer_reasoning.model.partition import Layout, constrain
+from transfer_reasoning.model.partition import Layout, constrain, one_device
 from transfer_reasoning.model.products import products, spread
 from transfer_reasoning.model.remat import MIXED, PRODUCT, REMAT
 from transfer_reasoning.model.rope import rotate, rotation, rotation_of_rows
@@ -76,14 +76,12 @@ class RMSNorm(nnx.Module):
 
 
 def _contract(x: jax.Array, *weights: nnx.Param, count: int = 1) -> list[jax.Array]:
-    """The last `count` axes of `x` [B, T, ...] against the first of each weight."""
-    inner = math.prod(x.shape[2:])
+    """The last `count` axes of `x` against the first of each weight."""
+    leading = x.shape[:-count]
     arrays = tuple(weight[...] for weight in weights)
-    found = products(x.reshape(*x.shape[:2], inner), arrays)
+    found = products(x.reshape(*leading, math.prod(x.shape[-count:])), arrays)
     return [
-        checkpoint_name(
-            product.reshape(*x.shape[:2], *weight[...].shape[count:]), PRODUCT
-        )
+        checkpoint_name(product.reshape(*leading, *weight[...].shape[count:]), PRODUCT)
         for product, weight in zip(found, weights, strict=True)
     ]
 
@@ -288,26 +286,36 @@ def forward(
     (no copies into stacked residuals), slower to compile.
     """
     structure = _structure(config)
+    # One device has all positions as one axis: XLA's CPU backend takes what leads to a
+    # reshaped array again, line by line, to turn it for a product.
+    flat, shape = one_device(layout), tokens_BT.shape
+    enter = lambda x: x.reshape(-1, *x.shape[2:]) if flat else x
+    leave = lambda x: x.reshape(*shape, *x.shape[1:]) if flat else x
+    split = lambda x_BTD: constrain(layout, x_BTD, "batch", "positions", None)
+
     rows_BTD, table_VD = look_up(params["embedding"], tokens_BT)
     rows_BTD = rows_BTD.astype(config.compute_dtype)
     # First as the table lies, so that devices exchange parts of rows, not whole ones.
-    rows_BTD = constrain(layout, rows_BTD, None, None, "embed")
-    embedded_BTD = constrain(layout, rows_BTD, "batch", "positions", None)
-    angles = rotation_of_rows(config, positions_BT)
+    embedded_BTD = split(constrain(layout, rows_BTD, None, None, "embed"))
+    angles = jax.tree.map(enter, rotation_of_rows(config, positions_BT))
 
     def mix(query, key, value):
-        query = constrain(layout, query, "batch", None, "mixed_heads", None)
+        query = constrain(layout, leave(query), "batch", None, "mixed_heads", None)
         key_BKTE, value_BKTE = (
-            constrain(layout, x.swapaxes(1, 2), "batch", "mixed_kv_heads", None, None)
+            constrain(
+                *(layout, leave(x).swapaxes(1, 2)),
+                *("batch", "mixed_kv_heads", None, None),
+            )
             for x in (key, value)
         )
         mixed = attend_rows(query, key_BKTE, value_BKTE, segments_BT, layout=layout)
         mixed = constrain(layout, mixed, "batch", None, "mixed_heads", None)
-        return checkpoint_name(mixed, MIXED), (key_BKTE, value_BKTE)
+        return enter(checkpoint_name(mixed, MIXED)), (key_BKTE, value_BKTE)
 
     def layer(x_BTD, weights):
-        x_BTD, memory = nnx.merge(structure.block, weights)(x_BTD, angles, mix)
-        x_BTD = constrain(layout, x_BTD, "batch", "positions", None)
+        block = nnx.merge(structure.block, weights)
+        x, memory = block(enter(x_BTD), angles, mix)
+        x_BTD = split(leave(x))
         return x_BTD, keep(x_BTD, *memory)
 
     body = REMAT[remat](layer)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from transfer_reasoning.model.partition import Layout, constrain
+from transfer_reasoning.model.partition import Layout, constrain, one_device
 from transfer_reasoning.model.products import outer, times
 from transfer_reasoning.model.vocabulary import LARGEST, Chunks
 
@@ -49,7 +49,14 @@ def policy_scores(
     s in each whole it is the sum over chunks of s_p (KL within + log s_p - log s_q).
     """
     chunks = Chunks(policy.table_VD.shape[0], chunk, temperature, layout)
-    return _scores(chunks, policy, reference, targets_BT)
+    if not one_device(layout):
+        return _scores(chunks, policy, reference, targets_BT)
+    # Positions as one axis: see `decoder.forward`.
+    policy, reference = jax.tree.map(
+        lambda x: x.reshape(-1, x.shape[-1]), (policy, reference)
+    )
+    scores = _scores(chunks, policy, reference, targets_BT.reshape(-1))
+    return jax.tree.map(lambda x: x.reshape(targets_BT.shape), scores)
 
 
 def _cut(chunks: Chunks, head: Head) -> jax.Array:
@@ -86,7 +93,7 @@ def _softmax(logits_BTC: jax.Array) -> _Softmax:
     total_BT = jnp.log(sum_BT) + top_BT1[..., 0]
     highest = jax.lax.Precision.HIGHEST
     mean = lambda x_BTC: (
-        jnp.einsum("BTC,BTC->BT", weights_BTC, x_BTC, precision=highest) / sum_BT
+        jnp.einsum("...C,...C->...", weights_BTC, x_BTC, precision=highest) / sum_BT
     )
     return _Softmax(total_BT, logits_BTC - total_BT[..., None], mean)
 
@@ -102,8 +109,7 @@ def _forward(chunks, policy, reference, targets_BT):
         ]
         parts = [_softmax(logits_BTC) for logits_BTC in logits]
         own = parts[0]
-        here_BTC = chunks.columns(index)[None, None] == targets_BT[..., None]
-        picked_BT = jnp.sum(jnp.where(here_BTC, logits[0], 0.0), axis=-1)
+        picked_BT = chunks.pick(logits[0], index, targets_BT)
         # Of log-probabilities: large logits would cancel in the entropy.
         means = [own.mean(own.logprobs_BTC)]
         means += [
@@ -138,7 +144,7 @@ def _backward(chunks, saved, slopes: PolicyScores):
             chunks.logits(hidden_BTD, table, index) if kept is None else kept[0]
         )
         logprobs_BTC = logits_BTC - last(whole[0])
-        here_BTC = chunks.columns(index)[None, None] == last(targets_BT)
+        here_BTC = chunks.holds(index, targets_BT)
         weight_BTC = last(-slopes.logprob_BT)
         if reference is not None:
             other_BTC = chunks.logits(

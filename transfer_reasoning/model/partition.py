@@ -91,3 +91,8 @@ class Layout:
 def constrain(layout: Layout | None, x: jax.Array, *axes: str | None) -> jax.Array:
     """`x` placed by `layout`; unchanged where there is none (one device)."""
     return x if layout is None else layout.constrain(x, axes)
+
+
+def one_device(layout: Layout | None) -> bool:
+    """Is nothing split?"""
+    return layout is None or layout.mesh.size == 1

@@ -51,7 +51,7 @@ def times(x_BTI: jax.Array, weight_IO: jax.Array, dtype=None) -> jax.Array:
         product = jnp.matmul(_rows(x), w, preferred_element_type=dtype)
         return product.reshape(*x.shape[:-1], -1)
 
-    apart = lambda x, w: jnp.einsum("BTI,IO->BTO", x, w, preferred_element_type=dtype)
+    apart = lambda x, w: jnp.einsum("...I,IO->...O", x, w, preferred_element_type=dtype)
     weight_IO = weight_IO.astype(x_BTI.dtype)
     return jax.lax.platform_dependent(x_BTI, weight_IO, cpu=plain, default=apart)
 
@@ -63,7 +63,7 @@ def times_turned(x_BTO: jax.Array, weight_IO: jax.Array, dtype=None) -> jax.Arra
         product = jnp.matmul(_rows(x), w.T, preferred_element_type=dtype)
         return product.reshape(*x.shape[:-1], -1)
 
-    apart = lambda x, w: jnp.einsum("BTO,IO->BTI", x, w, preferred_element_type=dtype)
+    apart = lambda x, w: jnp.einsum("...O,IO->...I", x, w, preferred_element_type=dtype)
     weight_IO = weight_IO.astype(x_BTO.dtype)
     return jax.lax.platform_dependent(x_BTO, weight_IO, cpu=plain, default=apart)
 
@@ -79,8 +79,9 @@ def outer(x_BTI: jax.Array, ys: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         return tuple(add(y) for y in ys)
 
     def apart(x, ys):
-        add = lambda y: jnp.einsum(
-            "BTI,BTO->IO", x, y, preferred_element_type=jnp.float32
+        axes = tuple(range(x.ndim - 1))
+        add = lambda y: jnp.tensordot(
+            x, y, (axes, axes), preferred_element_type=jnp.float32
         )
         return tuple(add(y) for y in ys)
 

@@ -46,9 +46,10 @@ class Chunks(NamedTuple):
         padded = jnp.pad(table_VD, ((0, padding), (0, 0))) if padding else table_VD
         return padded.reshape(self.width, self.count, -1)
 
-    def columns(self, index: jax.Array) -> jax.Array:
-        """Which of the vocabulary a chunk holds, int32 [C]."""
-        return index + self.count * jnp.arange(self.width, dtype=jnp.int32)
+    def columns(self, index: jax.Array, leading: int = 0) -> jax.Array:
+        """Which of the vocabulary a chunk holds, int32 [C] after `leading` ones."""
+        columns_C = index + self.count * jnp.arange(self.width, dtype=jnp.int32)
+        return jnp.expand_dims(columns_C, tuple(range(leading)))
 
     def logits(
         self, hidden_BTD: jax.Array, cut_table: jax.Array, index: jax.Array
@@ -58,8 +59,30 @@ class Chunks(NamedTuple):
         logits_BTC = times_turned(hidden_BTD, part_CD, jnp.float32) / self.temperature
         if self.vocab == self.count * self.width:
             return logits_BTC
-        real_11C = (self.columns(index) < self.vocab)[None, None]
+        real_11C = self.columns(index, hidden_BTD.ndim - 1) < self.vocab
         return jnp.where(real_11C, logits_BTC, MASKED_SCORE)
+
+    def holds(self, index: jax.Array, targets_BT: jax.Array) -> jax.Array:
+        """Which column of a chunk is a target's, bool [B, T, C]."""
+        return self.columns(index, targets_BT.ndim) == targets_BT[..., None]
+
+    def pick(
+        self, logits_BTC: jax.Array, index: jax.Array, targets_BT: jax.Array
+    ) -> jax.Array:
+        """The targets' logits where a chunk holds them, else 0; float32 [B, T]."""
+
+        def read(logits_BTC, targets_BT):
+            # There the sum below has all logits written again, with zeros.
+            column_BT = jnp.clip((targets_BT - index) // self.count, 0, self.width - 1)
+            found_BT1 = jnp.take_along_axis(logits_BTC, column_BT[..., None], axis=-1)
+            held_BT = index + self.count * column_BT == targets_BT
+            return jnp.where(held_BT, found_BT1[..., 0], 0.0)
+
+        def add(logits_BTC, targets_BT):
+            held_BTC = self.holds(index, targets_BT)
+            return jnp.sum(jnp.where(held_BTC, logits_BTC, 0.0), axis=-1)
+
+        return jax.lax.platform_dependent(logits_BTC, targets_BT, cpu=read, default=add)
 
 
 @jax.custom_vjp
@@ -84,7 +107,7 @@ def _look_up_backward(tokens_BT, slopes):
         # XLA's CPU backend would write the whole table anew for these few rows.
         flat = tokens_BT.reshape(-1), rows_BTD.reshape(-1, rows_BTD.shape[-1])
         add = lambda table_VD, row: (table_VD.at[row[0]].add(row[1]), None)
-        return jax.lax.scan(add, table_VD, flat)[0]
+        return jax.lax.scan(add, table_VD, flat, unroll=8)[0]
 
     added_VD = jax.lax.platform_dependent(
         table_VD, tokens_BT, rows_BTD, cpu=one_by_one, default=at_once

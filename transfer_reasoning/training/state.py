@@ -22,12 +22,12 @@ from transfer_reasoning.runtime.checkpoint import Checkpoints, load_verified
 
 
 class Optimizer(NamedTuple):
-    """Two transformations, the first without a state: `clip` a gradient, then `move`.
+    """What moves weights by a gradient that is no longer than `max_grad_norm`.
 
-    Apart, because a gradient that two programs read is clipped once, where it lies.
+    Apart, because two programs read a gradient whose norm is measured once.
     """
 
-    clip: optax.GradientTransformation
+    max_grad_norm: float
     move: optax.GradientTransformation
 
 
@@ -69,8 +69,9 @@ def make_optimizer(
         abstract_params(config),
     )
     move = optax.adamw(schedule, b1=0.9, b2=b2, weight_decay=weight_decay, mask=decays)
-    optimizer = Optimizer(optax.clip_by_global_norm(max_grad_norm), move)
-    return optimizer, lambda step: schedule(step * updates_per_step)
+    return Optimizer(max_grad_norm, move), lambda step: schedule(
+        step * updates_per_step
+    )
 
 
 def init_state(

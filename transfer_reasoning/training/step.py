@@ -17,7 +17,7 @@ step is finished: its state has been donated.
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -80,22 +80,20 @@ class Update:
             out_shardings=(params, None),
         )
         self._plus = jax.jit(_plus, donate_argnums=0)
-        self._clip = jax.jit(
-            lambda gradient: _clip(gradient, optimizer.clip),
-            donate_argnums=0,
-            out_shardings=(params, None, None, None),
+        self._measure = jax.jit(
+            lambda gradient: _measure(gradient, optimizer.max_grad_norm)
         )
         # In this order, in two programs: the moments are overwritten where they lie.
         self._move_weights = jax.jit(
-            lambda weights, opt_state, gradient, finite: _move_weights(
-                weights, opt_state, gradient, finite, optimizer.move
+            lambda weights, opt_state, gradient, measure: _move_weights(
+                weights, opt_state, gradient, measure, optimizer.move
             ),
             donate_argnums=0,
             out_shardings=params,
         )
         self._move_moments = jax.jit(
-            lambda weights, opt_state, gradient, finite: _move_moments(
-                weights, opt_state, gradient, finite, optimizer.move
+            lambda weights, opt_state, gradient, measure: _move_moments(
+                weights, opt_state, gradient, measure, optimizer.move
             ),
             donate_argnums=1,
             out_shardings=moments,
@@ -118,14 +116,14 @@ class Update:
         for microbatches in updates * self.objective.epochs:
             jax.block_until_ready(opt_state)  # the gradient before is gone then
             gradient, measured = self._gradient(params, microbatches, check)
-            gradient, norm, finite, leaf = self._clip(gradient)
-            params = self._move_weights(params, opt_state, gradient, finite)
-            opt_state = self._move_moments(params, opt_state, gradient, finite)
+            measure = self._measure(gradient)
+            params = self._move_weights(params, opt_state, gradient, measure)
+            opt_state = self._move_moments(params, opt_state, gradient, measure)
             del gradient  # or it would lie beside the next one
             check = lambda: None
             tallies.append(measured)
-            norms.append(norm)
-            bad.append(leaf)
+            norms.append(measure.norm)
+            bad.append(measure.bad_leaf)
         metrics = step_metrics(tallies, norms, bad)
         return TrainState(params, opt_state, state.step + 1), metrics
 
@@ -224,30 +222,44 @@ def _plus(total: tuple[Params, Tally], more: tuple[Params, Tally]):
     return gradient, total[1].plus(more[1])
 
 
-def _clip(gradient: Params, clip: optax.GradientTransformation):
-    """The gradient clipped, its norm before, whether that is finite, and the index (in
-    the order of tree_leaves) of the first leaf that makes it no number, else -1."""
+class _Measure(NamedTuple):
+    """What the whole of a gradient says about each leaf of it; scalars."""
+
+    norm: jax.Array
+    scale: jax.Array  # what clips it by its norm
+    bad_leaf: jax.Array  # the first, in the order of tree_leaves, that is no number; -1
+
+
+def _measure(gradient: Params, max_norm: float) -> _Measure:
     squares = [jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradient)]
     running = jnp.stack(list(itertools.accumulate(squares)))
     norm = jnp.sqrt(running[-1])
-    finite = jnp.isfinite(norm)
-    bad_leaf = jnp.where(finite, -1, jnp.argmin(jnp.isfinite(running)))
-    clipped, _ = clip.update(gradient, clip.init(gradient))
-    return clipped, norm, finite, bad_leaf
+    bad_leaf = jnp.where(jnp.isfinite(norm), -1, jnp.argmin(jnp.isfinite(running)))
+    return _Measure(norm, jnp.minimum(max_norm / norm, 1.0), bad_leaf)
 
 
-def _move_weights(params, opt_state, gradient, finite, move):
-    """What the optimiser makes of the weights; they stay where `finite` is false."""
-    updates, _ = move.update(gradient, opt_state, params)
-    moved = optax.apply_updates(params, updates)
-    return jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, params)
+def _move_weights(params, opt_state, gradient, measure: _Measure, move):
+    """What the optimiser makes of the weights by the clipped gradient; they stay where
+    it is not finite."""
+    updates, _ = _moved(params, opt_state, gradient, measure, move)
+    return _if_finite(measure, optax.apply_updates(params, updates), params)
 
 
-def _move_moments(params, opt_state, gradient, finite, move):
+def _move_moments(params, opt_state, gradient, measure: _Measure, move):
     """What it keeps, which weights have no part in; a gradient that is not finite
     leaves no trace."""
-    _, moved = move.update(gradient, opt_state, params)
-    return jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, opt_state)
+    _, moved = _moved(params, opt_state, gradient, measure, move)
+    return _if_finite(measure, moved, opt_state)
+
+
+def _moved(params, opt_state, gradient, measure: _Measure, move):
+    clipped = jax.tree.map(lambda leaf: leaf * measure.scale, gradient)
+    return move.update(clipped, opt_state, params)
+
+
+def _if_finite(measure: _Measure, new, old):
+    finite = jnp.isfinite(measure.norm)
+    return jax.tree.map(lambda new, old: jnp.where(finite, new, old), new, old)
 
 
 def _split(weighted: Sequence[Weighted], parts: int) -> list[Sequence[Weighted]]:
