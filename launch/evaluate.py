@@ -8,7 +8,7 @@ same command asks only what has no record yet, and ends with the same records. W
 --harness_tasks it runs tasks of lm-evaluation-harness instead; see launch/harness.py.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,7 @@ def run(config: ConfigDict, workdir: Path, shown: Reporter) -> None:
         # The graders' processes start before any device does.
         with build.grading(config.grader, graders, isolation=tier) as pool:
             load = partial(answering.load, config)
-            done = {name: journal.found for name, journal in journals.items()}
-            given = {"load": load, "pool": pool, "tier": tier, "shown": shown}
-            answer(plan, items, journals, done, **given)
+            answer(plan, items, journals, load=load, pool=pool, tier=tier, shown=shown)
     described = {
         "model": config.model.path,
         "model_revision": models.revision(config.model.path),
@@ -49,7 +47,6 @@ def answer(
     plan: Any,
     items: Mapping,
     journals: Mapping,
-    done: Mapping[str, Collection[Any]],
     *,
     load: Callable[[], answering.Answering],
     pool: Any,
@@ -58,12 +55,12 @@ def answer(
     what: str = "evaluate",
     check: Callable[[], None] = lambda: None,
 ) -> None:
-    """Have a model answer what is not `done`, by key; `what` names the work on the bar,
-    and what `check` raises ends it. Without a pool the answers are let go."""
+    """Have a model answer what has no record yet; `what` names the work on the bar, and
+    what `check` raises ends it. Without a pool the answers are let go."""
     from transfer_reasoning.evaluation.run import Model, evaluate
 
     total = sum(len(journal.keys) for journal in journals.values())
-    left = {name: len(journals[name].keys) - len(done[name]) for name in items}
+    left = {name: journals[name].missing for name in items}
     count = Counter(shown, what, total)
     count(total - sum(left.values()))
 
@@ -76,7 +73,7 @@ def answer(
         plan,
         model=Model(**load()._asdict()),
         pool=pool,
-        done=done,
+        done={name: journal.found for name, journal in journals.items()},
         keep=keep,
         check=check,
     )

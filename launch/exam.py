@@ -41,10 +41,8 @@ def prepare(config: ConfigDict, shown: Reporter) -> Exam | None:
     build.choose({MEAN: None, **items}, asks.best_by, f"{SECTION}.best_by")
     exam = Exam(plan, items, "")
     unsafe = asks.run_code_without_isolation
-    if sharing.grades():
-        tier = asked.isolation(exam.graders, unsafe=unsafe, say=shown.line)
-        exam = exam._replace(tier=tier)
-    return exam
+    tier = asked.isolation(exam.graders, unsafe=unsafe, say=shown.line)
+    return exam._replace(tier=tier)
 
 
 def milestones(config: ConfigDict, home: Path) -> Any:

@@ -3,11 +3,11 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from transfer_reasoning.runtime.stopping import Stop
 from transfer_reasoning.types import Verdict
@@ -48,6 +48,27 @@ def told(make: Callable[[], Any]) -> Any:
     if not several():
         return make()
     return json.loads(texts(json.dumps(make() if grades() else None))[0])
+
+
+class Seen(NamedTuple):
+    """A `Journal` that another process keeps: its keys, and which records are there."""
+
+    keys: Sequence[tuple[str, int]]
+    found: Collection[tuple[str, int]]
+
+    @property
+    def missing(self) -> int:
+        """How many records are still to come."""
+        return len(self.keys) - len(self.found)
+
+
+def seen(journals: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Those of the first process; to the others, what they have of them."""
+    there = told(lambda: {name: list(j.found) for name, j in journals.items()})
+    if grades():
+        return journals
+    keys = {name: {(item, number) for item, number in there[name]} for name in there}
+    return {name: Seen(journals[name].keys, keys[name]) for name in journals}
 
 
 @contextmanager

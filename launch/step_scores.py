@@ -86,17 +86,13 @@ class StepScores:
         plan, items, tier = self._exam
         run, folder = self._run, self._stones.folder(step)
         journals = asked.journals(self._asks, plan, items, folder / "records")
-        found = {name: list(journal.found) for name, journal in journals.items()}
-        done = {
-            n: {(i, k) for i, k in f} for n, f in sharing.told(lambda: found).items()
-        }
-        if any(len(journals[name].keys) > len(keys) for name, keys in done.items()):
+        journals = sharing.seen(journals)
+        if any(journal.missing for journal in journals.values()):
             what = f"evaluate step {step}"
             evaluate.answer(
                 plan,
                 items,
                 journals,
-                done,
                 load=partial(self._answering, params),
                 pool=run.pool,
                 tier=tier,

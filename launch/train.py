@@ -103,7 +103,7 @@ def _train(
     export.write_model(home / "model", params, loaded.origin)
     if best:
         at_hand = params if best.step == last else None
-        watching.write_best(workdir, home, loaded, at_hand, best.step)
+        watching.write_best(workdir, loaded, at_hand, best.step, home=home)
     book.view.summary(watching.places(workdir), best=str(best or ""))
 
 

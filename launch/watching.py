@@ -107,9 +107,9 @@ def leave(stop: Stop, book: Any, state: Any) -> None:
 
 
 def write_best(
-    workdir: Path, home: Path, loaded: build.Loaded, params: Any, step: int
+    workdir: Path, loaded: build.Loaded, params: Any, step: int, *, home: Path
 ) -> None:
-    """The best step's model; its weights from the checkpoint, if none are given."""
+    """The best model, in `home`; its weights from the checkpoint, if none are given."""
     from transfer_reasoning.runtime.manifest import step_name
     from transfer_reasoning.training.state import load_weights
 
