@@ -2,7 +2,7 @@
 
 What must hold of each: it fits, no activation has the vocabulary's size, no all-gather
 brings together more than one weight of a layer or one table, attention is a kernel.
-Minutes a program; `SCALE=gradient` (of gradient, score, and the optimiser's clip,
+Minutes a program; `SCALE=gradient` (of gradient, score, and the optimiser's norm,
 weights, moments) and `SLICE=v6e-64` choose some.
 """
 
@@ -21,7 +21,7 @@ from transfer_reasoning.training.step import Objective
 pytest.importorskip("libtpu", reason="needs libtpu, which .[tpu] brings")
 
 GIB = 2**30
-PROGRAMS = os.environ.get("SCALE", "gradient,score,clip,weights,moments").split(",")
+PROGRAMS = os.environ.get("SCALE", "gradient,score,norm,weights,moments").split(",")
 SLICES = os.environ.get("SLICE", "v5p-64,v6e-64").split(",")
 
 
