@@ -47,7 +47,7 @@ tpu:
 	@.venv-tpu/bin/python -m pytest tests/tpu
 
 # 14B on v5p-64 and 8B on v6e-64: memory, gathers, kernels; minutes a program.
-# [SCALE=gradient,score,clip,weights,moments] [SLICE=v5p-64,v6e-64]
+# [SCALE=gradient,score,norm,weights,moments] [SLICE=v5p-64,v6e-64]
 tpu-train:
 	@launch/install.sh $(PYTHON) .venv-tpu dev,tpu
 	@.venv-tpu/bin/python -m pytest tests/tpu/test_train_scale.py -m campaign -s
