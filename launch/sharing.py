@@ -67,8 +67,8 @@ def seen(journals: Mapping[str, Any]) -> Mapping[str, Any]:
     there = told(lambda: {name: list(j.found) for name, j in journals.items()})
     if grades():
         return journals
-    keys = {name: {(item, number) for item, number in there[name]} for name in there}
-    return {name: Seen(journals[name].keys, keys[name]) for name in journals}
+    found = {name: {(item, number) for item, number in there[name]} for name in there}
+    return {name: Seen(journals[name].keys, found[name]) for name in journals}
 
 
 @contextmanager
