@@ -10,6 +10,7 @@ import pytest
 from jax.sharding import NamedSharding
 
 from tests.disks import unprivileged
+from tests.processes import run_processes
 from tests.runtime.conftest import BESIDE
 from tests.runtime.states import (
     SPECS,
@@ -27,6 +28,26 @@ from transfer_reasoning.runtime.checkpoint import (
     load_verified,
 )
 from transfer_reasoning.runtime.manifest import verify
+
+SAVE_LARGE = """
+import resource
+from pathlib import Path
+import jax.numpy as jnp
+from transfer_reasoning.runtime.checkpoint import Checkpoints
+
+folder, in_flight = Path(sys.argv[1]), int(sys.argv[2])
+draw = lambda n: jax.random.normal(jax.random.key(n), (4, 1024, 1024))
+first = Checkpoints(folder / "first", keep=1, warn=print)
+first.save(1, {"params": draw(0)})  # whatever a first save brings along
+first.wait()
+leaves = jax.block_until_ready([draw(n) for n in range(24)])
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = peak()
+checkpoints = Checkpoints(folder / "large", keep=1, warn=print, in_flight=in_flight)
+checkpoints.save(1, {"params": leaves})
+checkpoints.wait()
+print(peak() - before, sum(leaf.nbytes for leaf in leaves))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -184,3 +205,11 @@ def test_a_directory_that_takes_nothing_more_fails_at_once(tmp_path):
         checkpoints.save(1, {"params": {"w": jnp.ones(3)}})
     save_small(checkpoints, 1)
     verify(folder / "000001")
+
+
+@pytest.mark.parametrize("in_flight", [2**26, 1])
+def test_a_save_gathers_no_more_than_is_in_flight(tmp_path, in_flight):
+    """With less in flight than a shard has, shards go one by one."""
+    (ended,) = run_processes(1, 1, SAVE_LARGE, tmp_path, in_flight)
+    grown, size = map(int, ended.output.split())
+    assert grown < size / 2

@@ -57,6 +57,9 @@ class Checkpoints:
         beside: a folder whose (small) files every step also holds, as `model/`; they
             are read now.
         warn: told, in one line, about a step that does not verify.
+        in_flight: how many bytes are on their way to the disk at most, if no shard is
+            larger. Unbounded, orbax has all of a compressed step in memory before it
+            writes any.
     """
 
     def __init__(
@@ -67,9 +70,11 @@ class Checkpoints:
         warn: Callable[[str], None],
         keep_every_steps: int = 0,
         beside: Path | None = None,
+        in_flight: int = 2**30,
     ):
         self.directory = directory.absolute()  # orbax wants it so
         self._keep, self._every, self._warn = keep, keep_every_steps, warn
+        self._in_flight = in_flight
         files = sorted(beside.iterdir()) if beside else []
         self._beside = {f.name: f.read_bytes() for f in files if f.is_file()}
         self._finisher = ThreadPoolExecutor(max_workers=1)
@@ -93,6 +98,8 @@ class Checkpoints:
         context = ocp.Context()
         # In the background orbax would wait minutes for a folder it could not make.
         context.asynchronous.create_directories_asynchronously = False
+        at_most = max(self._in_flight, _largest_shard(parts) + 1)
+        context.memory.write_concurrent_bytes = at_most
         with _disk_errors(path), context:
             response = ocp.save_checkpointables_async(str(path), dict(parts))
         self._pending = path, self._finisher.submit(self._finish, path, response)
@@ -258,6 +265,11 @@ def stored(path: Path, part: str) -> Any:
         )
     tree = ocp.metadata(str(path.absolute()), part).metadata
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
+
+
+def _largest_shard(parts: Mapping[str, Any]) -> int:
+    leaves = jax.tree.leaves(dict(parts))
+    return max(s.data.nbytes for leaf in leaves for s in leaf.addressable_shards)
 
 
 def _restore(

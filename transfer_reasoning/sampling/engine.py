@@ -136,11 +136,9 @@ class Sampler:
     def update(self, params: Params) -> None:
         """Sample from `params` from now on; the previous decode copy is overwritten."""
         if self._decode_params is None:
+            abstract = abstract_params(self.config)
             zeros = lambda: _decode_copy(
-                jax.tree.map(
-                    lambda leaf: jnp.zeros(leaf.shape), abstract_params(self.config)
-                ),
-                self.config,
+                jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), abstract), self.config
             )
             shardings = _decode_shardings(self.config, self.layout)
             self._decode_params = jax.jit(zeros, out_shardings=shardings)()
