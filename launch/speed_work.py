@@ -13,15 +13,19 @@ from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.flops import training_flops
 
 
+POSITIONS = 512  # of a microbatch; beyond them a CPU's caches hold less than it reads
+
+
 def train(preset: str, config: ModelConfig, settings: Settings) -> Iterator[Work]:
-    """Full rows, one microbatch each update."""
+    """Full rows."""
     for shape in settings.shapes or definition.TRAIN_SHAPES[preset]:
         batch, length = rows_and_tokens(shape)
-        step = training(config, [length] * batch, settings.objective(batch, length))
+        objective = settings.objective(_rows(batch, length), length)
+        step = training(config, [length] * batch, objective)
         flops = training_flops(config, [length] * batch)
         yield Work(
             "train_step",
-            {"batch": batch, "seq": length},
+            {"batch": batch, "seq": length, "rows": objective.rows},
             step,
             lambda s, _, batch=batch, length=length, flops=flops: {
                 "tokens_per_s": batch * length / s,
@@ -33,7 +37,8 @@ def train(preset: str, config: ModelConfig, settings: Settings) -> Iterator[Work
 def sft(preset: str, config: ModelConfig, settings: Settings) -> Iterator[Work]:
     """Ragged examples, packed."""
     lengths = definition.example_lengths()
-    objective = settings.objective(2, definition.EXAMPLES["most"])
+    length = definition.EXAMPLES["most"]
+    objective = settings.objective(_rows(2, length), length)
     yield Work(
         "sft_step",
         {
@@ -52,12 +57,13 @@ def grpo(preset: str, config: ModelConfig, settings: Settings) -> Iterator[Work]
     """Responses of one length, or each of its own."""
     sizes = settings.sizes
     count = sizes.prompts * sizes.group
-    tokens, rows, slots, lengths = count * sizes.new_tokens, 8, count, None
+    tokens, slots, lengths = count * sizes.new_tokens, count, None
     if settings.budgets:
         sizes = sizes._replace(new_tokens=definition.BUDGETS["most"])
         lengths = lambda step: definition.budgets(count, step)
-        tokens, rows, slots = sum(lengths(0)), 2, 8
-    objective = settings.objective(rows, sizes.prompt_tokens + sizes.new_tokens)
+        tokens, slots = sum(lengths(0)), 8
+    length = sizes.prompt_tokens + sizes.new_tokens
+    objective = settings.objective(_rows(8, length), length)
     slots = settings.slots or slots
     yield Work(
         "grpo_step",
@@ -73,6 +79,14 @@ def grpo(preset: str, config: ModelConfig, settings: Settings) -> Iterator[Work]
             "completion_tokens_per_s": tokens / s,
         },
     )
+
+
+def _rows(most: int, length: int) -> int:
+    """Of a microbatch: up to `most`, and on a CPU as many as it is fastest with."""
+    import jax
+
+    few = jax.default_backend() == "cpu"
+    return max(1, min(most, POSITIONS // length)) if few else most
 
 
 def generate(preset: str, config: ModelConfig, settings: Settings) -> Iterator[Work]:
