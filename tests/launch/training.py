@@ -92,19 +92,26 @@ class Training(NamedTuple):
         )
 
     def start_several(
-        self, setting: str, workdir: Path, count: int, devices_each: int, *options: str
+        self,
+        setting: str,
+        workdir: Path,
+        count: int,
+        devices_each: int,
+        *options: str,
+        named: bool = False,
     ) -> list[subprocess.Popen]:
-        """A run as `count` processes, of some devices each."""
+        """A run as `count` processes, of some devices each; one is told of it, as
+        several are, only if it is `named`."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         flag = f"--xla_force_host_platform_device_count={devices_each}"
         words = self.arguments(setting, workdir, *options)
-        named = (f"--coordinator=127.0.0.1:{port}", f"--num_processes={count}")
-        several = lambda number: (*named, f"--process_id={number}")
+        first = (f"--coordinator=127.0.0.1:{port}", f"--num_processes={count}")
+        several = lambda number: (*first, f"--process_id={number}")
         return [
             start(
-                *(*words, *(several(number) if count > 1 else ())),
+                *(*words, *(several(number) if count > 1 or named else ())),
                 XLA_FLAGS=flag,
             )
             for number in range(count)
