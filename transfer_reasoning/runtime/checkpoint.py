@@ -57,9 +57,8 @@ class Checkpoints:
         beside: a folder whose (small) files every step also holds, as `model/`; they
             are read now.
         warn: told, in one line, about a step that does not verify.
-        in_flight: how many bytes are on their way to the disk at most, if no shard is
-            larger. Unbounded, orbax has all of a compressed step in memory before it
-            writes any.
+        in_flight: bytes on their way to the disk at most, if no shard is larger. Orbax
+            gathers what is less in memory, compressed, and writes fewer files.
     """
 
     def __init__(
@@ -98,8 +97,10 @@ class Checkpoints:
         context = ocp.Context()
         # In the background orbax would wait minutes for a folder it could not make.
         context.asynchronous.create_directories_asynchronously = False
-        at_most = max(self._in_flight, _largest_shard(parts) + 1)
-        context.memory.write_concurrent_bytes = at_most
+        sizes = _shard_sizes(parts)
+        if sum(sizes) > self._in_flight:
+            at_most = max(self._in_flight, *(size + 1 for size in sizes))
+            context.memory.write_concurrent_bytes = at_most
         with _disk_errors(path), context:
             response = ocp.save_checkpointables_async(str(path), dict(parts))
         self._pending = path, self._finisher.submit(self._finish, path, response)
@@ -267,9 +268,9 @@ def stored(path: Path, part: str) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
 
 
-def _largest_shard(parts: Mapping[str, Any]) -> int:
+def _shard_sizes(parts: Mapping[str, Any]) -> list[int]:
     leaves = jax.tree.leaves(dict(parts))
-    return max(s.data.nbytes for leaf in leaves for s in leaf.addressable_shards)
+    return [s.data.nbytes for leaf in leaves for s in leaf.addressable_shards]
 
 
 def _restore(
