@@ -72,8 +72,9 @@ def test_bits_saved_on_one_mesh_are_restored_on_another(on_8x1, there):
         assert parts["params"][name].sharding == NamedSharding(mesh, spec)
 
 
-def test_saved_on_one_device_is_restored_on_eight(tmp_path, meshes):
-    checkpoints = Checkpoints(tmp_path, keep=1, warn=pytest.fail)
+@pytest.mark.parametrize("in_flight", [2**30, 1])
+def test_saved_on_one_device_is_restored_on_eight(tmp_path, meshes, in_flight):
+    checkpoints = Checkpoints(tmp_path, keep=1, warn=pytest.fail, in_flight=in_flight)
     checkpoints.save(7, sharded(7, meshes[1]))
     checkpoints.wait()
     (step, parts), _ = resume(tmp_path, meshes[8])
