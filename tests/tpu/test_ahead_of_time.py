@@ -75,7 +75,8 @@ def test_a_training_step_holds_a_share_of_the_state_per_chip(mesh):
     assert gradient.argument_size_in_bytes < share * PADDING
     assert gradient.output_size_in_bytes < share * PADDING
     # What goes in beside the gradient comes out where it lay.
-    moving = weights, state["opt_state"], weights, jax.ShapeDtypeStruct((), bool)
+    measure = jax.eval_shape(update._measure, weights)
+    moving = weights, state["opt_state"], weights, measure
     for program, shares in ((update._move_weights, 1), (update._move_moments, 2)):
         moved = program.lower(*moving).compile().memory_analysis()
         assert moved.argument_size_in_bytes < 4 * share * PADDING
