@@ -23,7 +23,8 @@ OPTIONS = (
     "--config.checkpoint.every_steps=1000",
 )
 WAIT_S = 300
-SUMS = 1e-6  # of numbers that differ in the order they come in
+# Of numbers that differ in the order they come in: in a row of the log, and of weights.
+SUMS, WEIGHTS = 1e-5, 1e-6
 
 
 def wait(processes: list[subprocess.Popen]) -> list[tuple[int, str, str]]:
@@ -73,7 +74,7 @@ def assert_same_run(one: Path, other: Path) -> float:
         for name in ("nll", "grad_norm"):
             assert row[name] == pytest.approx(expected[name], rel=SUMS)
     apart = distance(one, other)
-    assert apart < SUMS
+    assert apart < WEIGHTS
     return apart
 
 
