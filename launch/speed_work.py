@@ -12,7 +12,7 @@ from launch.speed_training import training
 from transfer_reasoning.model.config import ModelConfig
 from transfer_reasoning.model.flops import training_flops
 
-POSITIONS = 512  # of a microbatch; beyond them a CPU's caches hold less than it reads
+POSITIONS = 512  # of a microbatch: a CPU is fastest with about as many
 
 
 def train(preset: str, config: ModelConfig, settings: Settings) -> Iterator[Work]:
