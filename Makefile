@@ -16,6 +16,9 @@ SWEEP ?= 0
 EXTRAS ?= eval,analysis
 VENV := .venv
 RUN := $(VENV)/bin/python
+# A stage is a process: where a machine keeps no bytecode, each would compile what it imports
+# again, a second or more.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: study test lint parity parity-search tpu tpu-train kill-campaign checkpoint-campaign \
     import-campaign hostile-campaign evaluation-campaign distill-campaign \
