@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from launch import models
-from launch.plan_view import show, written_size
+from launch import models, sizes
 from transfer_reasoning.types import InputError
 from transfer_reasoning.untrusted import shown
 
@@ -24,6 +23,7 @@ def show_plan(
     """
     import jax.numpy as jnp
 
+    from launch.plan_view import show
     from transfer_reasoning.model.partition import Layout
     from transfer_reasoning.planning import import_plan
     from transfer_reasoning.runtime.mesh import abstract_mesh
@@ -38,8 +38,8 @@ def show_plan(
     show(plan, slice_, heading=f"{source}: {where}", stored_itemsize=itemsize)
     if slice_ and plan.device_bytes > slice_.hbm_bytes:
         raise InputError(
-            f"{source} takes {written_size(plan.device_bytes)} on each device and"
-            f" {topology} has {written_size(slice_.hbm_bytes)}; expected it"
+            f"{source} takes {sizes.written(plan.device_bytes)} on each device and"
+            f" {topology} has {sizes.written(slice_.hbm_bytes)}; expected it"
             " to fit: give a larger --topology, or a --mesh that splits weights further"
         )
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
+from launch import sizes
 from transfer_reasoning.planning import ImportPlan, Leaf
 from transfer_reasoning.runtime.topology import Topology
 
@@ -31,14 +32,6 @@ def show(
     print(heading, _where(plan, topology), "", *lines, "", *totals, sep="\n")
 
 
-def written_size(count: int) -> str:
-    """Bytes with a binary unit."""
-    for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
-        if count >= 1024**power:
-            return f"{count / 1024**power:,.2f} {unit}"
-    return f"{count} B"
-
-
 def _where(plan: ImportPlan, topology: Topology | None) -> str:
     axes = ", ".join(f"{name} {count}" for name, count in plan.mesh.items())
     on = f" on {topology.libtpu_name} ({topology.chips} chips)" if topology else ""
@@ -52,8 +45,8 @@ def _cells(leaf: Leaf, plan: ImportPlan) -> tuple[str, ...]:
         ".".join(leaf.path),
         leaf.tensor.replace("{layer}", layers),
         " x ".join("/".join((str(count), *axes)) for count, axes in dimensions),
-        written_size(leaf.size * plan.itemsize),
-        written_size(leaf.device_size * plan.itemsize),
+        sizes.written(leaf.size * plan.itemsize),
+        sizes.written(leaf.device_size * plan.itemsize),
     )
 
 
@@ -77,17 +70,17 @@ def _totals(
     plan: ImportPlan, topology: Topology | None, unit: str, stored_itemsize: int
 ) -> Iterable[str]:
     each = plan.device_bytes
-    share = f"{written_size(each)} per {unit}"
+    share = f"{sizes.written(each)} per {unit}"
     tensors = sum(leaf.tensors for leaf in plan.leaves)
-    whole = written_size(plan.size * plan.itemsize)
+    whole = sizes.written(plan.size * plan.itemsize)
     yield f"{plan.size:,} weights in {tensors} tensors: {whole}, {share}"
     yield (
-        f"training keeps {written_size(plan.training_bytes)} per {unit}"
+        f"training keeps {sizes.written(plan.training_bytes)} per {unit}"
         " (float32 weights, two Adam moments)"
     )
     if topology:
         read = plan.host_size(topology.devices // topology.hosts) * stored_itemsize
-        yield f"a host, of {topology.hosts}, reads at most {written_size(read)}"
+        yield f"a host, of {topology.hosts}, reads at most {sizes.written(read)}"
         verdict = "fits" if each <= topology.hbm_bytes else "DOES NOT FIT"
-        room = f"{written_size(topology.hbm_bytes)} ({each / topology.hbm_bytes:.1%})"
+        room = f"{sizes.written(topology.hbm_bytes)} ({each / topology.hbm_bytes:.1%})"
         yield f"{verdict}: weights take {share}, of {room}"

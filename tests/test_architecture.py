@@ -60,6 +60,11 @@ PLACES = {
     "flax": ("transfer_reasoning/model",),
     "optax": ("transfer_reasoning/training",),
 }
+COMMANDS = [
+    f"launch.{file.stem}"
+    for file in sorted(ROOT.glob("launch/*.py"))
+    if "__main__" in file.read_text(encoding="utf-8")
+]
 GPU_PART = {"jax", "flax", "optax", "numpy", "ml_dtypes"}  # ml_dtypes is jax's own
 
 
@@ -150,10 +155,8 @@ def test_configs_import_only_configs_and_ml_collections():
     assert not wrong
 
 
-@pytest.mark.parametrize(
-    "module", ["analysis.report", "launch.grade", "launch.report", "launch.compare"]
-)
-def test_what_runs_on_a_laptop_never_loads_jax(module):
+@pytest.mark.parametrize("module", ["analysis.report", *COMMANDS])
+def test_the_report_and_every_command_begin_without_what_is_slow(module):
     heavy = "{'jax', 'flax', 'transformers', 'datasets', 'tensorflow', 'orbax'}"
     code = f"import sys, {module}; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run(
