@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from launch import asked, build, models
 from launch.audit_models import Model
 from launch.device import accelerated
-from launch.sizes import written
+from launch.sizes import written_size
 from transfer_reasoning.types import InputError
 
 # As published; of others as many as config.limit.
@@ -37,9 +37,9 @@ def lines(config: ConfigDict, pending: Sequence[Model]) -> Iterator[str]:
     free = models.room()
     verdict = "" if needed <= free else ": NOT ENOUGH unless they are there already"
     yield (
-        f"disk: {written(needed)} of weights from the hub for {len(fetched)}"
+        f"disk: {written_size(needed)} of weights from the hub for {len(fetched)}"
         f" checkpoints (parameters x {PUBLISHED_BYTES} bytes),"
-        f" {written(free)} free{verdict}"
+        f" {written_size(free)} free{verdict}"
     )
     responses, tokens = work(config)
     operations = 2 * tokens * sum(sizes)

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from launch import models, sizes
+from launch import models
+from launch.sizes import written_size
 from transfer_reasoning.types import InputError
 from transfer_reasoning.untrusted import shown
 
@@ -38,8 +39,8 @@ def show_plan(
     show(plan, slice_, heading=f"{source}: {where}", stored_itemsize=itemsize)
     if slice_ and plan.device_bytes > slice_.hbm_bytes:
         raise InputError(
-            f"{source} takes {sizes.written(plan.device_bytes)} on each device and"
-            f" {topology} has {sizes.written(slice_.hbm_bytes)}; expected it"
+            f"{source} takes {written_size(plan.device_bytes)} on each device and"
+            f" {topology} has {written_size(slice_.hbm_bytes)}; expected it"
             " to fit: give a larger --topology, or a --mesh that splits weights further"
         )
 

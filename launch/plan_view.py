@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
-from launch import sizes
+from launch.sizes import written_size
 from transfer_reasoning.planning import ImportPlan, Leaf
 from transfer_reasoning.runtime.topology import Topology
 
@@ -45,8 +45,8 @@ def _cells(leaf: Leaf, plan: ImportPlan) -> tuple[str, ...]:
         ".".join(leaf.path),
         leaf.tensor.replace("{layer}", layers),
         " x ".join("/".join((str(count), *axes)) for count, axes in dimensions),
-        sizes.written(leaf.size * plan.itemsize),
-        sizes.written(leaf.device_size * plan.itemsize),
+        written_size(leaf.size * plan.itemsize),
+        written_size(leaf.device_size * plan.itemsize),
     )
 
 
@@ -70,17 +70,17 @@ def _totals(
     plan: ImportPlan, topology: Topology | None, unit: str, stored_itemsize: int
 ) -> Iterable[str]:
     each = plan.device_bytes
-    share = f"{sizes.written(each)} per {unit}"
+    share = f"{written_size(each)} per {unit}"
     tensors = sum(leaf.tensors for leaf in plan.leaves)
-    whole = sizes.written(plan.size * plan.itemsize)
+    whole = written_size(plan.size * plan.itemsize)
     yield f"{plan.size:,} weights in {tensors} tensors: {whole}, {share}"
     yield (
-        f"training keeps {sizes.written(plan.training_bytes)} per {unit}"
+        f"training keeps {written_size(plan.training_bytes)} per {unit}"
         " (float32 weights, two Adam moments)"
     )
     if topology:
         read = plan.host_size(topology.devices // topology.hosts) * stored_itemsize
-        yield f"a host, of {topology.hosts}, reads at most {sizes.written(read)}"
+        yield f"a host, of {topology.hosts}, reads at most {written_size(read)}"
         verdict = "fits" if each <= topology.hbm_bytes else "DOES NOT FIT"
-        room = f"{sizes.written(topology.hbm_bytes)} ({each / topology.hbm_bytes:.1%})"
+        room = f"{written_size(topology.hbm_bytes)} ({each / topology.hbm_bytes:.1%})"
         yield f"{verdict}: weights take {share}, of {room}"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from launch.plan_view import show
-from launch.sizes import written
+from launch.sizes import written_size
 from tests.test_architecture import ROOT
 from tests.tiny import TINY, VARIANTS, mesh_of, random_params
 from transfer_reasoning.model import safetensors
@@ -235,6 +235,6 @@ def test_a_terminal_shows_the_same_and_cuts_nothing(name, columns, monkeypatch, 
 
 def test_sizes_are_written_in_binary_units():
     sizes = [0, 1023, 1024, 1536 * 1024, 3 * 2**29, 5 * 2**40]
-    assert [written(n) for n in sizes] == [
+    assert [written_size(n) for n in sizes] == [
         "0 B", "1023 B", "1.00 KiB", "1.50 MiB", "1.50 GiB", "5,120.00 GiB",
     ]  # fmt: skip
