@@ -130,3 +130,4 @@ lint:
 
 clean:
 	rm -rf $(VENV) .venv-tpu $(WORKDIR) build dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
